@@ -1,0 +1,12 @@
+//! The house keeper: checks what a compiler does not (walls between crates, file sizes, licences, links),
+//! scaffolds new components and regenerates what is derived from the code.
+//!
+//! Read first: [`workspace::Workspace`] (what the checks look at), [`tidy::CHECKS`] (the list of checks) and
+//! [`report::Report`] (how every measuring subcommand ends).
+
+pub mod ci;
+pub mod generate;
+pub mod new;
+pub mod report;
+pub mod tidy;
+pub mod workspace;
