@@ -30,8 +30,9 @@ fn file_names() {
 #[test]
 fn openings() {
     assert!(opening::missing_in_opening("//! What it is.\n//!\n//! Read first: [`Task`].\n").is_none());
-    assert!(opening::missing_in_opening("//! What it is.\n\npub struct Task;\n").is_some());
-    assert!(opening::missing_in_opening("pub struct Task;\n").is_some());
+    let of = |text| opening::missing_in_opening(text).unwrap_or_default();
+    assert!(of("//! What it is, without `Links`.\n\npub struct Task;\n").contains("read first"));
+    assert!(of("pub struct Task;\n").contains("does not open"));
 }
 
 #[test]
@@ -74,6 +75,7 @@ fn licence_expressions() {
         ("MIT OR Apache-2.0 AND GPL-3.0-only", true),
         ("GPL-3.0-only OR MIT AND GPL-2.0", false),
         ("(MIT", false),
+        ("MIT GPL-3.0-only", false),
         ("", false),
     ];
     for (expression, expected) in cases {
