@@ -5,6 +5,7 @@
 //! [`report::Report`] (how every measuring subcommand ends).
 
 pub mod ci;
+pub mod documents;
 pub mod generate;
 pub mod new;
 pub mod report;

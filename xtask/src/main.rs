@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{ci, generate, new, tidy, workspace::Workspace};
+use xtask::{ci, documents, generate, new, tidy, workspace::Workspace};
 
 /// Chores of the Weir repository.
 #[derive(Parser)]
@@ -17,6 +17,11 @@ struct Arguments {
 enum Command {
     /// Format check, clippy, tidy and all tests: what must be green before a commit is called done.
     Ci,
+    /// Run the commands that our documents show and compare what they print.
+    Documents {
+        /// Only these, such as docs/tutorial.md.
+        only: Vec<String>,
+    },
     /// The rules of the house: walls, sizes, names, links, licences, package budget.
     Tidy,
     /// A new connector or step from a template, with its line in the list.
@@ -42,6 +47,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     let workspace = Workspace::find()?;
     match command {
         Command::Ci => ci::run(&workspace),
+        Command::Documents { only } => documents::run(&workspace, &only),
         Command::Tidy => tidy::run(&workspace),
         Command::New { what } => new::run(&workspace, &what),
         Command::Generate => generate::run(&workspace),
