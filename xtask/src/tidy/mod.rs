@@ -15,6 +15,7 @@ pub mod lists;
 pub mod names;
 pub mod opening;
 pub mod schemas;
+pub mod unused;
 
 use anyhow::Context;
 
@@ -58,6 +59,7 @@ pub const CHECKS: &[Check] = &[
     ("names", names::check),
     ("opening", opening::check),
     ("schemas", schemas::check),
+    ("unused", unused::check),
 ];
 
 /// Runs every rule, prints what each found, and fails when one found an error.

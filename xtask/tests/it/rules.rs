@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use xtask::tidy::{budget, decisions, environment, hosts, length, licences, links, lists, names, opening};
+use xtask::tidy::{
+    budget, decisions, environment, hosts, length, licences, links, lists, names, opening, unused,
+};
 
 #[test]
 fn lengths() {
@@ -142,4 +144,20 @@ fn lists_are_alphabetical() {
     );
     let entries = "&[\n    &map::SPEC,\n    &branch::SPEC,\n]\n";
     assert_eq!(lists::out_of_order(entries).len(), 1);
+}
+
+#[test]
+fn used_dependencies() {
+    let cases = [
+        ("use serde_json::Value;", "serde_json", true),
+        ("let v = serde_json::json!({});", "serde-json", true),
+        ("use anyhow;", "anyhow", true),
+        ("// use anyhow::Context;", "anyhow", false),
+        ("use my_anyhow::Context;", "anyhow", false),
+        ("use anyhow_extra::Context;", "anyhow", false),
+        ("let anyhow = 1;", "anyhow", false),
+    ];
+    for (code, dependency, used) in cases {
+        assert_eq!(unused::names(code, dependency), used, "{code}");
+    }
 }
