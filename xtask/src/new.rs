@@ -98,19 +98,62 @@ fn title(name: &str) -> String {
         .join(" ")
 }
 
-/// The list with one more line, put where the alphabet wants it; lines that start with `prefix` are the list.
-pub fn with_line(text: &str, prefix: &str, line: &str) -> Option<String> {
-    let mut lines: Vec<&str> = text.lines().collect();
-    let entries: Vec<usize> = (0..lines.len())
-        .filter(|index| lines[*index].trim_start().starts_with(prefix))
-        .collect();
-    let at = entries
+/// The text with, below or above each list line that names `known`, the same line for `name`, where the alphabet
+/// wants it. Nothing when no line names `known`: then the list looks different from what this program knows.
+pub fn with_lines_like(text: &str, known: &str, name: &str) -> Option<String> {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let patterns: Vec<String> = lines
         .iter()
-        .find(|index| lines[**index].trim() > line.trim())
-        .copied()
-        .or_else(|| entries.last().map(|last| last + 1))?;
-    lines.insert(at, line);
+        .filter(|line| is_list_line(line) && mentions(line, known))
+        .cloned()
+        .collect();
+    if patterns.is_empty() {
+        return None;
+    }
+    for pattern in patterns {
+        let line = pattern.replace(known, name).replace(&title(known), &title(name));
+        let at = lines.iter().position(|other| *other == pattern)?;
+        lines.insert(place(&lines, at, &line), line);
+    }
     Some(lines.join("\n") + "\n")
+}
+
+/// Where `line` belongs in the block of list lines around `at`.
+fn place(lines: &[String], at: usize, line: &str) -> usize {
+    let belongs = |other: &String| is_list_line(other) && indentation(other) == indentation(&lines[at]);
+    let first = (0..=at)
+        .rev()
+        .take_while(|index| belongs(&lines[*index]))
+        .last()
+        .unwrap_or(at);
+    let after = (at..lines.len())
+        .find(|index| !belongs(&lines[*index]))
+        .unwrap_or(lines.len());
+    (first..after)
+        .find(|index| lines[*index].trim() > line.trim())
+        .unwrap_or(after)
+}
+
+fn is_list_line(line: &str) -> bool {
+    let trimmed = line.trim();
+    let module = trimmed.starts_with("mod ")
+        || trimmed.starts_with("pub mod ")
+        || trimmed.starts_with("pub(crate) mod ");
+    (module && trimmed.ends_with(';')) || trimmed.ends_with(',')
+}
+
+/// Whether a line names `known` as a word of its own.
+fn mentions(line: &str, known: &str) -> bool {
+    line.match_indices(known).any(|(at, _)| {
+        let joined = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '-';
+        let before = line[..at].chars().next_back();
+        let after = line[at + known.len()..].chars().next();
+        !before.is_some_and(joined) && !after.is_some_and(joined)
+    })
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 fn is_name(name: &str, joiner: char) -> bool {

@@ -46,6 +46,7 @@ fn outputs() {
         ("a\n…\nd", "a\nb\nc\nd", true),
         ("a\n…\nd", "a\nb\nc", false),
         ("took … s", "took 1.5 s", true),
+        ("took …", "took 1.5 s", true),
         ("took … s", "took 1.5 ms!", false),
         ("… of …: ok", "3 of 4: ok", true),
         ("…", "[exit status: 1]", true),

@@ -1,6 +1,6 @@
 //! Templates and the line they add.
 
-use xtask::new::{filled, with_line};
+use xtask::new::{filled, with_lines_like};
 
 #[test]
 fn placeholders_are_replaced() {
@@ -11,15 +11,17 @@ fn placeholders_are_replaced() {
 }
 
 #[test]
-fn a_line_finds_its_alphabetical_place() {
-    let list = "mod branch;\nmod map;\n\nfn f() {}\n";
+fn lines_are_added_where_the_alphabet_wants_them() {
+    let list = "mod branch;\nmod map;\n\nfn all() {\n    [\n        Arc::new(branch::Branch),\n        Arc::new(map::Map),\n    ]\n}\n";
+    let added = |name: &str| with_lines_like(list, "map", name).unwrap_or_default();
     assert_eq!(
-        with_line(list, "mod ", "mod each;").as_deref(),
-        Some("mod branch;\nmod each;\nmod map;\n\nfn f() {}\n")
+        added("each"),
+        "mod branch;\nmod each;\nmod map;\n\nfn all() {\n    [\n        Arc::new(branch::Branch),\n        Arc::new(each::Each),\n        \
+         Arc::new(map::Map),\n    ]\n}\n"
     );
-    assert_eq!(
-        with_line(list, "mod ", "mod set;").as_deref(),
-        Some("mod branch;\nmod map;\nmod set;\n\nfn f() {}\n")
-    );
-    assert_eq!(with_line(list, "use ", "use x;"), None);
+    assert!(added("split").starts_with("mod branch;\nmod map;\nmod split;\n\n"));
+    assert!(added("split").contains("Arc::new(map::Map),\n        Arc::new(split::Split),\n    ]"));
+    assert!(added("add").starts_with("mod add;\nmod branch;\n"));
+    assert_eq!(with_lines_like(list, "filter", "each"), None);
+    assert_eq!(with_lines_like("mod remap;\n", "map", "each"), None);
 }
