@@ -1,0 +1,163 @@
+//! Steps: one thing done to entities on the way.
+//!
+//! A step's life: its kind checks the parameters and [`StepKind::build`]s it when the route is loaded (no network); then
+//! [`Step::apply`] runs on batches, from many workers at once. Outcomes are per entity: a step that fails one entity sets
+//! that entity's verdict and goes on with the others; an `Err` from `apply` is everybody's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use weir_model::config::WriteMode;
+use weir_model::{Error, Finding, TaskId};
+
+use crate::checker::Schema;
+use crate::expressions::{Expression, Expressions, ReferenceSource, Snippet, Want};
+
+/// A kind of step: one folder in `weir-steps`, one line in its `all.rs`.
+pub trait StepKind: Send + Sync {
+    /// The word in route files.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for the reference page.
+    fn summary(&self) -> &'static str;
+
+    /// JSON Schema of the parameters, from the parameters' type.
+    fn schema(&self) -> Value;
+
+    fn build(&self, parameters: &Value, build: &dyn Build) -> Result<Arc<dyn Step>, Finding>;
+}
+
+/// What a step kind may ask while it is built. Positions point into the route's file.
+pub trait Build {
+    fn expressions(&self) -> &dyn Expressions;
+    /// A snippet at a place within the step's parameters: `["key"]`, or empty for the parameters themselves.
+    fn snippet(&self, path: &[&str], text: &str) -> Snippet;
+    /// A finding at a place within the step's parameters.
+    fn finding(&self, path: &[&str], code: &str, message: String) -> Finding;
+    /// A schema by `PREFIX/NAME`.
+    fn schema(&self, name: &str) -> Result<Arc<dyn Schema>, String>;
+    /// Names of the maps, for "did you mean".
+    fn maps(&self) -> Vec<String>;
+    /// Names of connections, and of the entities that can be written on one.
+    fn connections(&self) -> Vec<String>;
+    fn entities(&self, connection: &str) -> Vec<String>;
+}
+
+#[async_trait]
+pub trait Step: Send + Sync {
+    async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error>;
+
+    /// True for a step that changes something outside of Weir; such steps are captured in a try-out.
+    fn has_effect(&self) -> bool {
+        false
+    }
+}
+
+/// Entities on their way together.
+pub struct Batch {
+    pub items: Vec<Item>,
+}
+
+/// One entity on its way.
+pub struct Item {
+    pub task: TaskId,
+    pub key: String,
+    /// Attempt under way, from 1.
+    pub attempt: u32,
+    /// The entity as it is now.
+    pub value: Value,
+    /// The entity as it left the source: `$source`.
+    pub source: Arc<Value>,
+    /// Results of named steps: `$steps`.
+    pub steps: Value,
+    /// Lookup rows and links asked for so far.
+    pub reads: Vec<Want>,
+    pub verdict: Verdict,
+    pub log: Vec<String>,
+    pub warnings: Vec<crate::connector::Warning>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Goes on to the next step.
+    Go,
+    /// Ends without a failure.
+    Skip {
+        why: Skipped,
+        reason: String,
+    },
+    Fail(Error),
+    /// Parked until the need is met.
+    Wait {
+        need: weir_model::dependency::Need,
+        reason: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skipped {
+    /// A filter or `skip` said so: remembered as processed.
+    Filtered,
+    /// The same as what was last delivered.
+    Unchanged,
+}
+
+impl Item {
+    pub fn is_going(&self) -> bool {
+        self.verdict == Verdict::Go
+    }
+}
+
+/// What a step may ask while it runs; given by the engine.
+#[async_trait]
+pub trait Services: Send + Sync {
+    fn references(&self) -> &dyn ReferenceSource;
+    fn vars(&self) -> &Value;
+    /// `{id, route, started_at}` of the run.
+    fn run(&self) -> &Value;
+    /// Frozen for the attempt.
+    fn now(&self) -> Timestamp;
+
+    /// Evaluates over every item that is going, in as few rounds as possible, and adds to its read set. The result's
+    /// order is that of `batch.items`; `None` for items that are not going.
+    async fn evaluate(
+        &self,
+        expression: &dyn Expression,
+        batch: &mut Batch,
+    ) -> Vec<Option<Result<Option<Value>, Error>>>;
+
+    /// Hash of what was last delivered of each key, where anything was.
+    async fn delivered_hashes(&self, keys: &[&str]) -> Result<Vec<Option<[u8; 16]>>, Error>;
+
+    /// Writes the items that are going, sets their verdicts, remembers ids for their links. `name` is the step's name
+    /// (its results are `$steps.NAME`).
+    async fn write(&self, write: &Write, batch: &mut Batch);
+}
+
+/// A write as a step asks for it.
+#[derive(Clone, Debug)]
+pub struct Write {
+    pub connection: String,
+    pub entity: String,
+    pub mode: WriteMode,
+    /// Identity of the step within the route: its name, else kind and ordinal.
+    pub step: String,
+}
+
+/// `$steps` with one more result.
+pub fn remember(steps: &mut Value, name: &str, result: Value) {
+    if !steps.is_object() {
+        *steps = Value::Object(Map::new());
+    }
+    if let Value::Object(results) = steps {
+        results.insert(name.to_owned(), result);
+    }
+}
+
+/// Ids by name, as a step result shows them.
+pub fn ids_value(ids: &BTreeMap<String, Value>) -> Value {
+    Value::Object(ids.iter().map(|(name, id)| (name.clone(), id.clone())).collect())
+}
