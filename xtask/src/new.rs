@@ -1,6 +1,6 @@
 //! `cargo xtask new connector NAME` and `new step NAME`: one folder from a template and one line in a list.
 //!
-//! Templates lie in `xtask/templates`, with `NAME` and `Title` where the new name stands.
+//! Templates lie in `xtask/templates`, with `NAME`, `Title` and `TypeName` where the new name stands.
 
 use std::path::Path;
 
@@ -39,6 +39,8 @@ const CONNECTOR: &[Template] = &[
     ),
 ];
 
+const STEP: &[Template] = &[("mod.rs", include_str!("../templates/step/mod.rs"))];
+
 /// Makes the folder and the line, and says what to do next.
 pub fn run(workspace: &Workspace, what: &What) -> anyhow::Result<()> {
     match what {
@@ -47,7 +49,8 @@ pub fn run(workspace: &Workspace, what: &What) -> anyhow::Result<()> {
                 is_name(name, '-'),
                 "`{name}` is no name for a connector: lower case with dashes"
             );
-            create(&workspace.root.join("connectors").join(name), CONNECTOR, name)?;
+            create(&workspace.root.join("connectors").join(name), CONNECTOR, name, "")?;
+            add_lines(workspace, "crates/connectors/src", "akeneo", name)?;
             println!("next: fill connectors/{name}/connector.yaml (docs/formats.md, section 6)");
         }
         What::Step { name } => {
@@ -55,12 +58,59 @@ pub fn run(workspace: &Workspace, what: &What) -> anyhow::Result<()> {
                 is_name(name, '_'),
                 "`{name}` is no name for a step: one lower-case word"
             );
+            let lines = add_lines(workspace, "crates/steps/src", "filter", name)?;
+            let type_name = type_in(&lines, name).unwrap_or_else(|| title(name).replace(' ', ""));
+            create(
+                &workspace.root.join("crates/steps/src").join(name),
+                STEP,
+                name,
+                &type_name,
+            )?;
+            println!("next: fill crates/steps/src/{name}/mod.rs, and add cases beside it");
         }
     }
     Ok(())
 }
 
-fn create(folder: &Path, templates: &[Template], name: &str) -> anyhow::Result<()> {
+/// Adds the lines of a new component to every Rust file directly in `folder` that lists the component `known`;
+/// gives the changed texts, one after the other.
+fn add_lines(workspace: &Workspace, folder: &str, known: &str, name: &str) -> anyhow::Result<String> {
+    let mut changed = String::new();
+    for path in workspace
+        .files()?
+        .iter()
+        .filter(|path| path.parent() == Some(Path::new(folder)))
+    {
+        let Some(text) = workspace.text(path) else {
+            continue;
+        };
+        let Some(longer) = with_lines_like(&text, known, name) else {
+            continue;
+        };
+        std::fs::write(workspace.root.join(path), &longer)
+            .with_context(|| format!("could not write {}", path.display()))?;
+        println!("line added: {}", path.display());
+        changed += &longer;
+    }
+    anyhow::ensure!(
+        !changed.is_empty(),
+        "no list in {folder} names `{known}`: the lists look different from what this program knows, add the line by hand"
+    );
+    Ok(changed)
+}
+
+/// `round::Round` in a list says that the module's type is called `Round`.
+fn type_in(lines: &str, module: &str) -> Option<String> {
+    let path = format!("{module}::");
+    let after = lines.lines().find_map(|line| line.split_once(&path))?.1;
+    let name: String = after
+        .chars()
+        .take_while(|letter| letter.is_alphanumeric())
+        .collect();
+    (!name.is_empty()).then_some(name)
+}
+
+fn create(folder: &Path, templates: &[Template], name: &str, type_name: &str) -> anyhow::Result<()> {
     anyhow::ensure!(
         !folder.exists(),
         "{} exists already: choose another name",
@@ -72,7 +122,7 @@ fn create(folder: &Path, templates: &[Template], name: &str) -> anyhow::Result<(
             .parent()
             .context("a template's path has a parent: it lies below the new folder")?;
         std::fs::create_dir_all(parent).with_context(|| format!("could not create {}", parent.display()))?;
-        std::fs::write(&path, filled(text, name))
+        std::fs::write(&path, filled(text, name, type_name))
             .with_context(|| format!("could not write {}", path.display()))?;
         println!("new: {}", path.display());
     }
@@ -80,8 +130,10 @@ fn create(folder: &Path, templates: &[Template], name: &str) -> anyhow::Result<(
 }
 
 /// The template's text with the placeholders replaced.
-pub fn filled(text: &str, name: &str) -> String {
-    text.replace("NAME", name).replace("Title", &title(name))
+pub fn filled(text: &str, name: &str, type_name: &str) -> String {
+    text.replace("NAME", name)
+        .replace("Title", &title(name))
+        .replace("TypeName", type_name)
 }
 
 /// `acme-erp` → `Acme Erp`.
