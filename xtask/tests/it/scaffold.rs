@@ -5,8 +5,8 @@ use xtask::new::{filled, with_lines_like};
 #[test]
 fn placeholders_are_replaced() {
     assert_eq!(
-        filled("connector: NAME # Title\n", "acme-erp"),
-        "connector: acme-erp # Acme Erp\n"
+        filled("NAME # Title, TypeName\n", "acme-erp", "Acme"),
+        "acme-erp # Acme Erp, Acme\n"
     );
 }
 
