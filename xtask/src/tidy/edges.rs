@@ -1,4 +1,4 @@
-//! Walls between crates: who may depend on whom (design section 9, ARCHITECTURE.md).
+//! Walls between crates: who may depend on whom (the table in ARCHITECTURE.md).
 //!
 //! Dev-dependencies are free: a test may stand in several rooms at once.
 
