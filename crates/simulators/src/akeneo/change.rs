@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::render::own_list;
+use super::render::{own_list, shown_list};
 use super::state::{Patch, State, time_text};
 use super::writes::merge;
 
@@ -106,7 +106,7 @@ fn set_value(
         (None, Some(place)) => &state.models.entries[place as usize],
         (None, None) => return Err(missing(key)),
     };
-    let mut list = own_list(state, entry, attribute);
+    let mut list = shown_list(state, entry, attribute);
     edit(&mut list);
     let entry = match (product, model) {
         (Some(place), _) => &mut state.products.entries[place as usize],

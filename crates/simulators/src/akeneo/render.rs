@@ -193,6 +193,14 @@ fn categories(state: &State, chain: &[&Entry], entry: &Entry, out: &mut Vec<u8>)
     raw("]", out);
 }
 
+/// Whether a change has given the entry itself a list for an attribute; it hides what is above.
+fn holds(entry: &Entry, code: &str) -> bool {
+    entry
+        .patch
+        .as_ref()
+        .is_some_and(|patch| patch.values.contains_key(code))
+}
+
 /// Own and inherited values, root first.
 fn values(
     state: &State,
@@ -203,7 +211,8 @@ fn values(
     mut first: bool,
     out: &mut Vec<u8>,
 ) {
-    for node in chain.iter().copied().chain([entry]) {
+    let nodes: Vec<&Entry> = chain.iter().copied().chain([entry]).collect();
+    for (place, node) in nodes.iter().enumerate() {
         let patch = node.patch.as_ref();
         let own = node.base.map(|base| state.base.own_values(base));
         let mut rest = own.as_deref().unwrap_or_default();
@@ -216,7 +225,7 @@ fn values(
             let (group, after) = rest.split_at(count);
             rest = after;
             let definition = &state.base.attributes[attribute];
-            let patched = patch.is_some_and(|patch| patch.values.contains_key(&definition.code));
+            let patched = nodes[place..].iter().any(|node| holds(node, &definition.code));
             if patched || !wanted.attribute(&definition.code) {
                 continue;
             }
@@ -231,7 +240,8 @@ fn values(
             );
         }
         for (code, list) in patch.into_iter().flat_map(|patch| &patch.values) {
-            if wanted.attribute(code) {
+            let hidden = nodes[place + 1..].iter().any(|node| holds(node, code));
+            if wanted.attribute(code) && !hidden {
                 changed(state, code, list, wanted, &mut first, out);
             }
         }
@@ -359,13 +369,23 @@ pub(super) fn own_list(state: &State, entry: &Entry, code: &str) -> Vec<Value> {
     if let Some(list) = entry.patch.as_ref().and_then(|patch| patch.values.get(code)) {
         return list.as_array().cloned().unwrap_or_default();
     }
-    let Some(base) = entry.base else {
-        return Vec::new();
-    };
-    generated_list(state, base, code)
+    entry
+        .base
+        .map(|base| generated_list(state, base, code))
+        .unwrap_or_default()
 }
 
-pub(super) fn generated_list(state: &State, base: Node, code: &str) -> Vec<Value> {
+/// The list that an entry shows: its own, or the nearest one above.
+pub(super) fn shown_list(state: &State, entry: &Entry, code: &str) -> Vec<Value> {
+    let chain = state.parents(entry.parent);
+    std::iter::once(entry)
+        .chain(chain.into_iter().rev())
+        .map(|node| own_list(state, node, code))
+        .find(|list| !list.is_empty())
+        .unwrap_or_default()
+}
+
+fn generated_list(state: &State, base: Node, code: &str) -> Vec<Value> {
     let mut out = Vec::new();
     for datum in state.base.own_values(base) {
         if state.base.attributes[datum.attribute].code != code {

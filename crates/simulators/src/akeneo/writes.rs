@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{error, origin};
 use super::lists::View;
-use super::render::{encoded, own_list};
+use super::render::{encoded, shown_list};
 use super::state::{Entry, Patch, State, time_text, uuid, uuid_number, uuid_text};
 use crate::front::{Incoming, Reply};
 
@@ -346,7 +346,7 @@ fn check_entry(
                 )
             })?;
         let mut merged = entry
-            .map(|entry| own_list(state, entry, code))
+            .map(|entry| shown_list(state, entry, code))
             .unwrap_or_default();
         for value in list.as_array().into_iter().flatten() {
             check_value(code, attribute, value)?;

@@ -195,17 +195,17 @@ impl Catalogue {
                 let data = any(definition, place, random);
                 values.push(plain(attribute, data));
             }
-            _ if random.percent(65) && definition.localizable => {
+            _ if random.percent(35) => {}
+            _ if definition.localizable => {
                 localized(attribute, place, values, |german| {
                     let word = if german { "Wert" } else { "Value" };
                     format!("{word} {}", place.unit % 50)
                 });
             }
-            _ if random.percent(65) => {
+            _ => {
                 let data = any(definition, place, random);
                 values.push(plain(attribute, data));
             }
-            _ => {}
         }
     }
 }
@@ -266,7 +266,7 @@ fn description(seed: u64, place: &Place, german: bool) -> String {
     let mut text: Vec<&str> = (0..count).map(|_| sentence(&mut random)).collect();
     // Up to 60 kB, which columns and batches must bear.
     if place.unit % 211 == 100 {
-        while text.len() < 1500 {
+        while text.len() < 2600 {
             text.push(sentence(&mut random));
         }
         let mut long = text.join(" ");

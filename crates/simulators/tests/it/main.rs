@@ -1,1 +1,13 @@
-//! The conformance tests of the simulators.
+//! The conformance tests of the simulators, by the numbers of RULES.md. Everything is asked over
+//! HTTP, as a client would ask it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod akeneo_rules;
+mod catalogue_rules;
+mod client;
+mod control_rules;
+mod fault_rules;
+mod rules;
+mod spryker_backend;
+mod spryker_reads;
+mod spryker_writes;
