@@ -1,1 +1,29 @@
-//! See ARCHITECTURE.md.
+//! The engine: sources make tasks, workers carry them through steps, writes are journalled, dependencies park and wake.
+//! It names no connector and no step; it is handed a [`Configuration`](configuration::Configuration) in which everything
+//! is ready.
+//!
+//! Read first: [`Engine`] (what the doors call), [`configuration::Route`] (what it carries out), and along the main path
+//! the files `source.rs`, `dispatch.rs`, `worker.rs`, `pipeline.rs`, `write.rs`.
+
+mod actions;
+mod breaker;
+pub mod configuration;
+mod dispatch;
+mod engine;
+mod loops;
+pub mod payload;
+mod pipeline;
+mod references;
+mod services;
+mod shared;
+mod source;
+mod state;
+mod status;
+pub mod trial;
+mod worker;
+mod write;
+
+pub use actions::Action;
+pub use engine::Engine;
+pub use status::{ConnectionStatus, RouteStatus, Status};
+pub use trial::Trial;

@@ -105,9 +105,17 @@ impl Chain {
 }
 
 /// Who waits for whom, by need; kept in memory and rebuilt from the live rows at start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Waiters<T> {
     by_need: HashMap<Need, Vec<T>>,
+}
+
+impl<T> Default for Waiters<T> {
+    fn default() -> Self {
+        Waiters {
+            by_need: HashMap::new(),
+        }
+    }
 }
 
 impl<T: Clone + PartialEq> Waiters<T> {

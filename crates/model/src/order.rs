@@ -105,6 +105,12 @@ impl Keys {
         self.tasks_of(key).any(|entry| entry.state.unsettles_run())
     }
 
+    /// A delivery of this key that was stored before `sequence` is still on its way.
+    pub fn is_active_before(&self, key: &str, sequence: i64) -> bool {
+        self.tasks_of(key)
+            .any(|entry| entry.sequence < sequence && entry.state.unsettles_run())
+    }
+
     /// All live tasks of the key, oldest first.
     pub fn tasks_of(&self, key: &str) -> impl Iterator<Item = &Entry> {
         self.by_key
@@ -267,6 +273,7 @@ mod tests {
         });
         assert_eq!(keys.superseded_by("a", 9), [task(1), task(2)]);
         assert!(keys.is_active("a"));
+        assert!(keys.is_active_before("a", 2) && !keys.is_active_before("a", 1));
         assert!(!keys.is_active("c"));
     }
 }

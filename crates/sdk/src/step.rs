@@ -50,6 +50,11 @@ pub trait Build {
 pub trait Step: Send + Sync {
     async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error>;
 
+    /// Connections this step cannot do without; while one of them is away, the route pauses.
+    fn connections(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// True for a step that changes something outside of Weir; such steps are captured in a try-out.
     fn has_effect(&self) -> bool {
         false

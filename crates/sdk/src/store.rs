@@ -294,6 +294,23 @@ pub struct Move {
     pub forgive_attempt: bool,
 }
 
+impl Move {
+    /// A plain change of state; the other fields are filled in by who has them.
+    pub fn to(task: TaskId, from: State, to: State, at: Timestamp) -> Self {
+        Move {
+            task,
+            from,
+            to,
+            at,
+            due: None,
+            needs: Vec::new(),
+            error: None,
+            reason: None,
+            forgive_attempt: false,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct End {
     pub task: TaskId,

@@ -1,0 +1,97 @@
+//! What the server compiles from a project folder and hands to the engine: everything checked, every expression ready.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use weir_model::config::{self, OnError, RouteLimits, Switch, Trace};
+use weir_model::dependency::Settled;
+use weir_model::{Address, Scope, retry};
+use weir_sdk::connector::Connection;
+use weir_sdk::expressions::Expression;
+use weir_sdk::{step, store};
+
+pub struct Configuration {
+    pub scope: Scope,
+    pub release: u64,
+    /// An object: the project's variables overlaid by the environment's.
+    pub vars: Value,
+    pub connections: BTreeMap<String, Arc<dyn Connection>>,
+    pub routes: BTreeMap<String, Route>,
+    pub lookups: BTreeMap<String, Lookup>,
+    pub retention: store::Retention,
+}
+
+pub struct Route {
+    pub title: String,
+    /// One cursor each.
+    pub reads: Vec<config::Read>,
+    /// A field, or `snapshot`; `None` reads everything each time.
+    pub changed_since: Option<String>,
+    /// `None`: only when asked.
+    pub every_ms: Option<u64>,
+    pub key: Arc<dyn Expression>,
+    pub source_steps: Vec<Step>,
+    /// The route's `write:` included, as the last step.
+    pub steps: Vec<Step>,
+    pub waits_for: Vec<WaitsFor>,
+    pub resend_on: Vec<String>,
+    pub latest_only: bool,
+    pub policy: retry::Policy,
+    pub limits: RouteLimits,
+    pub trace: Trace,
+    pub switch: Switch,
+}
+
+pub struct Step {
+    /// Its name, else kind and ordinal: `map-1`. Journalled effects carry it.
+    pub id: String,
+    pub kind: String,
+    pub name: Option<String>,
+    pub when: Option<Arc<dyn Expression>>,
+    pub on_error: Option<OnError>,
+    pub step: Arc<dyn step::Step>,
+}
+
+pub struct WaitsFor {
+    pub on: On,
+    pub keys: Arc<dyn Expression>,
+    pub settled: Settled,
+    pub when_delivered: Option<Arc<dyn Expression>>,
+    pub timeout_ms: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum On {
+    Route(String),
+    Link(Address),
+}
+
+pub enum Lookup {
+    /// From a file, by its key column.
+    Rows(BTreeMap<String, Value>),
+    /// The whole table, read this often and compared.
+    Refreshed {
+        read: config::Read,
+        key: Arc<dyn Expression>,
+        every_ms: u64,
+    },
+    /// Rows by key when asked for; `field` is a plain field name.
+    OnDemand {
+        read: config::Read,
+        field: String,
+        cache_ms: u64,
+    },
+    /// Rows kept by routes.
+    Kept,
+}
+
+impl Configuration {
+    /// Routes that some other (or the same) route waits for.
+    pub fn is_awaited(&self, route: &str) -> bool {
+        self.routes
+            .values()
+            .flat_map(|r| &r.waits_for)
+            .any(|w| w.on == On::Route(route.to_owned()))
+    }
+}

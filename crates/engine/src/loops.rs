@@ -1,0 +1,266 @@
+//! What goes on beside the work: triggers, lookups that are read again, probes of paused connections, and tidying.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use weir_model::TaskId;
+use weir_model::task::State as TaskState;
+use weir_sdk::expressions::Want;
+use weir_sdk::store::{Change, Move};
+
+use crate::actions;
+use crate::configuration::Lookup;
+use crate::dispatch;
+use crate::shared::Shared;
+use crate::source;
+
+/// Between two looks at expired waits and finished rows.
+const SWEEP_MS: u64 = 60_000;
+const TIDY_MS: u64 = 5_000;
+
+/// Runs a route now and then every so often, counted from start to start; a run that takes longer leaves out turns.
+pub(crate) async fn trigger(shared: Arc<Shared>, route: String, every_ms: u64) {
+    let mut next_ms = shared.context.clock.monotonic_ms();
+    loop {
+        let now_ms = shared.context.clock.monotonic_ms();
+        if now_ms < next_ms {
+            tokio::select! {
+                () = shared.context.clock.sleep_ms(next_ms - now_ms) => {}
+                () = shared.stopping.cancelled() => return,
+            }
+            continue;
+        }
+        next_ms = now_ms + every_ms;
+        if shared.lock().route(&route).switch == weir_model::config::Switch::Off {
+            continue;
+        }
+        match source::begin(&shared, &route, "schedule").await {
+            Ok(run) => source::read(&shared, &run).await,
+            Err(error) => tracing::debug!(route.id = route, "no run of `{route}` now: {error}"),
+        }
+    }
+}
+
+/// Reads a refreshed lookup now and then.
+pub(crate) async fn refresh_lookup(shared: Arc<Shared>, table: String, every_ms: u64) {
+    loop {
+        tokio::select! {
+            () = shared.context.clock.sleep_ms(every_ms) => {}
+            () = shared.stopping.cancelled() => return,
+        }
+        if let Err(error) = refresh(&shared, &table).await {
+            tracing::warn!(lookup.id = table, error = %error, "lookup `{table}` keeps its rows: {error}");
+        }
+    }
+}
+
+/// Reads the table again; entities whose last delivery asked for a row that has changed are read and sent again. The new
+/// rows are remembered only after those tasks are stored: a crash in between repeats them, and `unchanged` drops what
+/// was not needed.
+pub(crate) async fn refresh(shared: &Shared, table: &str) -> Result<(), weir_model::Error> {
+    let changed = shared.references.refresh(table).await?;
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let wants: Vec<Want> = changed
+        .iter()
+        .map(|(key, _)| Want::Row {
+            table: table.to_owned(),
+            key: key.clone(),
+        })
+        .collect();
+    for (name, route) in &shared.configuration.routes {
+        if !route.resend_on.iter().any(|t| t == table) {
+            continue;
+        }
+        let keys = shared
+            .store
+            .readers(&shared.configuration.scope, name, &wants)
+            .await?;
+        if !keys.is_empty() {
+            tracing::info!(
+                route.id = name,
+                "{} rows of `{table}` changed: {} keys of `{name}` are sent again",
+                wants.len(),
+                keys.len()
+            );
+            let run = begin_patiently(shared, name).await?;
+            source::resend(shared, &run, &keys).await;
+        }
+    }
+    let scope = &shared.configuration.scope;
+    let puts = changed.into_iter().map(|(key, row)| Change::PutLookupRow {
+        scope: scope.clone(),
+        table: table.to_owned(),
+        key,
+        row,
+    });
+    let puts: Vec<Change> = puts.collect();
+    for chunk in puts.chunks(500) {
+        shared.commit_surely(chunk.to_vec()).await?;
+    }
+    dispatch::retry_stuck(shared).await;
+    Ok(())
+}
+
+/// A run that is under way is waited for.
+async fn begin_patiently(shared: &Shared, route: &str) -> Result<weir_sdk::store::Run, weir_model::Error> {
+    loop {
+        let progress = shared.progress.notified();
+        match source::begin(shared, route, "resend").await {
+            Err(error) if error.kind == weir_model::Kind::Conflict && !shared.stopping.is_cancelled() => {
+                tokio::select! {
+                    () = progress => {}
+                    () = shared.context.clock.sleep_ms(1_000) => {}
+                }
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The tables that a route's next run should know the newest rows of.
+pub(crate) async fn refresh_for_run(shared: &Shared, route: &str) -> Result<(), weir_model::Error> {
+    let tables: Vec<String> = shared.route(route)?.resend_on.clone();
+    for table in tables {
+        if let Some(Lookup::Refreshed { .. }) = shared.configuration.lookups.get(&table) {
+            refresh(shared, &table).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Tries paused connections until they answer again.
+pub(crate) async fn probe(shared: Arc<Shared>) {
+    loop {
+        let now_ms = shared.context.clock.monotonic_ms();
+        let (due, next) = shared.breakers.due(now_ms);
+        for name in due {
+            let Some(connection) = shared.configuration.connections.get(&name) else {
+                continue;
+            };
+            let results = connection.check().await;
+            if results.iter().all(|result| result.ok) {
+                shared.breakers.close(&name);
+                for route in shared.configuration.routes.keys() {
+                    shared.signal(route);
+                }
+            } else {
+                shared
+                    .breakers
+                    .still_open(&name, shared.context.clock.monotonic_ms());
+            }
+        }
+        let sleep = async {
+            match next {
+                Some(at) => {
+                    shared
+                        .context
+                        .clock
+                        .sleep_ms(at.saturating_sub(now_ms).max(10))
+                        .await
+                }
+                None if shared.breakers.due(u64::MAX).0.is_empty() => std::future::pending().await,
+                None => shared.context.clock.sleep_ms(50).await,
+            }
+        };
+        tokio::select! {
+            () = sleep => {}
+            () = shared.breakers.opened.notified() => {}
+            () = shared.stopping.cancelled() => return,
+        }
+    }
+}
+
+/// Moves finished tasks to the day files and drops expired days.
+pub(crate) async fn tidy(shared: Arc<Shared>) {
+    loop {
+        tokio::select! {
+            () = shared.context.clock.sleep_ms(TIDY_MS) => {}
+            () = shared.stopping.cancelled() => return,
+        }
+        if let Err(error) = shared
+            .store
+            .tidy(shared.context.clock.now(), &shared.configuration.retention)
+            .await
+        {
+            tracing::error!(error = %error, "finished tasks stay in main.db for now: {error}");
+        }
+    }
+}
+
+/// Buries what has waited too long, with the chain; looks again at what could not be told.
+pub(crate) async fn sweep(shared: Arc<Shared>) {
+    loop {
+        tokio::select! {
+            () = shared.context.clock.sleep_ms(SWEEP_MS) => {}
+            () = shared.stopping.cancelled() => return,
+        }
+        dispatch::retry_stuck(&shared).await;
+        if let Err(error) = bury_expired(&shared).await {
+            tracing::error!(error = %error, "expired waits stay for now: {error}");
+        }
+    }
+}
+
+async fn bury_expired(shared: &Shared) -> Result<(), weir_model::Error> {
+    let now = shared.context.clock.now();
+    let (mut after, mut expired) = (-1, Vec::new());
+    loop {
+        let live = shared
+            .store
+            .live(&shared.configuration.scope, after, 1_000)
+            .await?;
+        let Some(last) = live.last() else { break };
+        after = last.sequence;
+        for task in live.into_iter().filter(|task| task.state == TaskState::Waiting) {
+            let Some(route) = shared.configuration.routes.get(&task.route) else {
+                continue;
+            };
+            let Some(timeout) = route.waits_for.iter().map(|wait| wait.timeout_ms).min() else {
+                continue;
+            };
+            if (now.as_millisecond() - task.since.as_millisecond()).max(0) as u64 > timeout {
+                expired.push(task);
+            }
+        }
+    }
+    for task in expired {
+        let chain = actions::waiting_reasons(shared, &task.route, &task.id).join("; ");
+        let message = format!("`{}` waited too long: {chain}", task.key);
+        let error = weir_model::Error::new(weir_model::Kind::NotFound, message).with("entity", &task.key);
+        bury(shared, &task.route, &task.id, error, now).await?;
+    }
+    Ok(())
+}
+
+async fn bury(
+    shared: &Shared,
+    route: &str,
+    task: &TaskId,
+    error: weir_model::Error,
+    at: jiff::Timestamp,
+) -> Result<(), weir_model::Error> {
+    let change = Move {
+        error: Some(error),
+        ..Move::to(*task, TaskState::Waiting, TaskState::Dead, at)
+    };
+    shared.store.commit(vec![Change::Move(change)]).await?;
+    let mut state = shared.lock();
+    state.unpark(route, task);
+    state.route(route).set(task, TaskState::Dead, None);
+    Ok(())
+}
+
+/// Lookups that are read on a schedule of their own.
+pub(crate) fn refreshed_tables(shared: &Shared) -> BTreeSet<(String, u64)> {
+    shared
+        .configuration
+        .lookups
+        .iter()
+        .filter_map(|(name, lookup)| match lookup {
+            Lookup::Refreshed { every_ms, .. } => Some((name.clone(), *every_ms)),
+            _ => None,
+        })
+        .collect()
+}

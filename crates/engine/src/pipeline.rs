@@ -1,0 +1,184 @@
+//! Steps in order over a batch; what each did is written down.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use weir_model::config::OnError;
+use weir_model::{Error, Kind, TaskId};
+use weir_sdk::connector::Warning;
+use weir_sdk::step::{Batch, Item, Services, Skipped, Verdict};
+use weir_sdk::store::Run;
+
+use crate::configuration::{Route, Step};
+use crate::services::Session;
+use crate::shared::Shared;
+
+/// What the steps made of a batch.
+#[derive(Default)]
+pub(crate) struct Report {
+    /// By task: one entry a step that touched it.
+    pub(crate) traces: HashMap<TaskId, Vec<Value>>,
+    /// `on_error` of the step that failed the task, where the step says so.
+    pub(crate) on_error: HashMap<TaskId, OnError>,
+}
+
+pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Services, trace: bool) -> Report {
+    let mut report = Report::default();
+    for step in steps {
+        if !batch.items.iter().any(Item::is_going) {
+            break;
+        }
+        let aside = set_aside(step, batch, services).await;
+        let before: Vec<Option<Value>> = batch
+            .items
+            .iter()
+            .map(|i| (trace && i.is_going()).then(|| i.value.clone()))
+            .collect();
+        let was_going: Vec<bool> = batch.items.iter().map(Item::is_going).collect();
+        if was_going.iter().any(|going| *going)
+            && let Err(error) = step.step.apply(batch, services).await
+        {
+            for item in batch.items.iter_mut().filter(|item| item.is_going()) {
+                item.verdict = Verdict::Fail(error.clone());
+            }
+        }
+        for (item, (before, was_going)) in batch.items.iter_mut().zip(before.into_iter().zip(was_going)) {
+            if !was_going {
+                continue;
+            }
+            let failure = match &item.verdict {
+                Verdict::Fail(error) => Some(error.clone()),
+                _ => None,
+            };
+            if let Some(before) = before {
+                report
+                    .traces
+                    .entry(item.task)
+                    .or_default()
+                    .push(entry(step, item, before, failure.as_ref()));
+            }
+            if let Some(error) = failure {
+                react(step, item, error, &mut report);
+            }
+        }
+        merge(batch, aside);
+    }
+    report
+}
+
+fn entry(step: &Step, item: &mut Item, before: Value, failure: Option<&Error>) -> Value {
+    let mut entry = json!({ "step": step.id, "kind": step.kind });
+    if before != item.value {
+        entry["after"] = item.value.clone();
+    }
+    if !item.log.is_empty() {
+        entry["log"] = json!(std::mem::take(&mut item.log));
+    }
+    if let Some(error) = failure {
+        entry["error"] = json!(error);
+    }
+    entry
+}
+
+/// What the step says about its own failures.
+fn react(step: &Step, item: &mut Item, error: Error, report: &mut Report) {
+    match step.on_error {
+        None => {}
+        Some(OnError::Skip) => {
+            let reason = format!("step `{}` failed and says skip: {error}", step.id);
+            item.verdict = Verdict::Skip {
+                why: Skipped::Filtered,
+                reason,
+            };
+        }
+        Some(OnError::Continue) => {
+            let message = format!("step `{}` failed and says continue: {error}", step.id);
+            item.warnings.push(Warning {
+                name: "step-failed".to_owned(),
+                message,
+            });
+            item.verdict = Verdict::Go;
+        }
+        Some(other) => drop(report.on_error.insert(item.task, other)),
+    }
+}
+
+/// Takes the items out for which `when` is not true; an error in `when` is that item's failure.
+async fn set_aside(step: &Step, batch: &mut Batch, services: &dyn Services) -> Vec<(usize, Item)> {
+    let Some(when) = &step.when else { return Vec::new() };
+    let results = services.evaluate(when.as_ref(), batch).await;
+    let mut aside = Vec::new();
+    let mut kept = Vec::with_capacity(batch.items.len());
+    for (index, (mut item, result)) in std::mem::take(&mut batch.items)
+        .into_iter()
+        .zip(results)
+        .enumerate()
+    {
+        match result {
+            Some(Ok(Some(Value::Bool(true)))) | None => kept.push(item),
+            Some(Ok(_)) => aside.push((index, item)),
+            Some(Err(error)) => {
+                item.verdict = Verdict::Fail(error);
+                kept.push(item);
+            }
+        }
+    }
+    batch.items = kept;
+    aside
+}
+
+fn merge(batch: &mut Batch, aside: Vec<(usize, Item)>) {
+    for (index, item) in aside {
+        batch.items.insert(index.min(batch.items.len()), item);
+    }
+}
+
+/// The steps under `source.steps`: `None` for an entity that they filter away. An entity that fails there goes on as it
+/// was read, so that it becomes a task that can be seen; its own steps will say what is wrong.
+pub(crate) async fn source_steps(
+    shared: &Shared,
+    route: &Route,
+    run: &Run,
+    values: Vec<Value>,
+) -> Result<Vec<Option<Value>>, Error> {
+    if route.source_steps.is_empty() {
+        return Ok(values.into_iter().map(Some).collect());
+    }
+    let mut session = Session::new(shared, &run.route, run.id.to_string(), run.started_at);
+    session.captures = true;
+    let item = |value: Value| Item {
+        task: TaskId(shared.context.dice.uuid()),
+        key: String::new(),
+        attempt: 0,
+        source: Arc::new(value.clone()),
+        value,
+        steps: Value::Null,
+        reads: Vec::new(),
+        verdict: Verdict::Go,
+        log: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let mut batch = Batch {
+        items: values.into_iter().map(item).collect(),
+    };
+    run_source(&route.source_steps, &mut batch, &session).await;
+    batch
+        .items
+        .into_iter()
+        .map(|item| match item.verdict {
+            Verdict::Go => Ok(Some(item.value)),
+            Verdict::Skip { .. } => Ok(None),
+            Verdict::Fail(error) if error.kind.concerns_connection() => Err(error),
+            Verdict::Fail(_) => Ok(Some(Arc::unwrap_or_clone(item.source))),
+            Verdict::Wait { .. } => Err(Error::new(
+                Kind::Configuration,
+                "a step under `source.steps` cannot wait; move it to `steps`",
+            )),
+        })
+        .collect()
+}
+
+async fn run_source(steps: &[Step], batch: &mut Batch, services: &dyn Services) {
+    run(steps, batch, services, false).await;
+}

@@ -1,0 +1,513 @@
+//! Reads a route's source: pages in, tasks and cursor out, in one transaction a page.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use weir_model::config::Read;
+use weir_model::cursor::{Cursor, OVERLAP_MS};
+use weir_model::order::Entry;
+use weir_model::task::State as TaskState;
+use weir_model::{Error, Kind, RunId, TaskId, json, retry};
+use weir_sdk::connector::{NoObserver, Page, ReadRequest, Row};
+use weir_sdk::expressions::{Job, evaluate_all};
+use weir_sdk::store::{Change, End, NewTask, Run, RunOutcome};
+
+use crate::configuration::Route;
+use crate::payload;
+use crate::pipeline;
+use crate::references::keys_of;
+use crate::shared::Shared;
+use crate::state::Reading;
+
+/// Stands before the key of an entity that has none, so that it becomes a task that fails with a sentence instead of
+/// vanishing.
+pub(crate) const NO_KEY: &str = "(no key) ";
+
+/// Marks the route as reading and stores the run. Only one run of a route at a time.
+pub(crate) async fn begin(shared: &Shared, route: &str, trigger: &str) -> Result<Run, Error> {
+    shared.route(route)?;
+    let run = Run {
+        id: RunId(shared.context.dice.uuid()),
+        scope: shared.configuration.scope.clone(),
+        route: route.to_owned(),
+        release: shared.configuration.release,
+        trigger: trigger.to_owned(),
+        started_at: shared.context.clock.now(),
+        ended_at: None,
+        outcome: None,
+        rows: 0,
+        tasks: 0,
+    };
+    {
+        let mut state = shared.lock();
+        let place = state.route(route);
+        if let Some(reading) = &place.reading {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!(
+                    "a run of `{route}` is under way ({}); wait for its end or look at `weir tasks list`",
+                    reading.run
+                ),
+            )
+            .with("run", reading.run));
+        }
+        place.reading = Some(Reading { run: run.id });
+        place.rows_read = 0;
+        place.tasks_made = 0;
+    }
+    if let Err(error) = shared.store.commit(vec![Change::StartRun(run.clone())]).await {
+        shared.lock().route(route).reading = None;
+        return Err(error);
+    }
+    Ok(run)
+}
+
+/// Reads all of a route's reads to their ends, or as far as it gets; the next run goes on where this one stopped.
+pub(crate) async fn read(shared: &Shared, run: &Run) {
+    let outcome = match shared.route(&run.route) {
+        Ok(route) => read_all(shared, route, run).await,
+        Err(error) => RunOutcome::Failed(error),
+    };
+    finish(shared, run, outcome).await;
+}
+
+/// Reads entities again by key: their lookup rows have changed.
+pub(crate) async fn resend(shared: &Shared, run: &Run, keys: &[String]) {
+    let outcome = match shared.route(&run.route) {
+        Ok(route) => resend_all(shared, route, run, keys).await,
+        Err(error) => RunOutcome::Failed(error),
+    };
+    finish(shared, run, outcome).await;
+}
+
+async fn finish(shared: &Shared, run: &Run, outcome: RunOutcome) {
+    if let RunOutcome::Failed(error) = &outcome {
+        tracing::error!(route.id = run.route, run.id = %run.id, error = %error, "run of `{}` failed: {error}", run.route);
+    }
+    let failure = match &outcome {
+        RunOutcome::Failed(error) => Some(error.clone()),
+        _ => None,
+    };
+    let at = shared.context.clock.now();
+    let end = Change::EndRun {
+        run: run.id,
+        at,
+        outcome,
+    };
+    if let Err(error) = shared.commit_surely(vec![end]).await {
+        tracing::error!(run.id = %run.id, error = %error, "the end of run {} could not be stored: {error}", run.id);
+    }
+    let mut state = shared.lock();
+    let route = state.route(&run.route);
+    route.reading = None;
+    route.failure = failure;
+    drop(state);
+    shared.progress.notify_waiters();
+}
+
+async fn read_all(shared: &Shared, route: &Route, run: &Run) -> RunOutcome {
+    for (index, read) in route.reads.iter().enumerate() {
+        match read_one(shared, route, run, index as u32, read).await {
+            Ok(None) => {}
+            Ok(Some(why)) => return RunOutcome::Stopped(why),
+            Err(error) => return RunOutcome::Failed(error),
+        }
+    }
+    RunOutcome::Read
+}
+
+/// `Ok(Some(_))` says why it stopped before the end.
+async fn read_one(
+    shared: &Shared,
+    route: &Route,
+    run: &Run,
+    index: u32,
+    read: &Read,
+) -> Result<Option<String>, Error> {
+    let scope = &shared.configuration.scope;
+    let started_ms = shared.context.clock.monotonic_ms();
+    let mut cursor = shared
+        .store
+        .cursor(scope, &run.route, index)
+        .await?
+        .unwrap_or_default();
+    let is_snapshot = route.changed_since.as_deref() == Some("snapshot");
+    let since = match &route.changed_since {
+        Some(field) if !is_snapshot => cursor.since(OVERLAP_MS).map(|at| (field.clone(), at)),
+        _ => None,
+    };
+    let mut request = ReadRequest {
+        entity: read.entity.clone(),
+        filter: read.filter.clone(),
+        fields: read.fields.clone(),
+        with: read.with.clone(),
+        since,
+        keys: None,
+        page: cursor.page.clone(),
+    };
+    loop {
+        if let Some(why) = hold_back(shared, route, run).await {
+            return Ok(Some(why));
+        }
+        let elapsed = shared.context.clock.monotonic_ms().saturating_sub(started_ms);
+        if elapsed > route.limits.run_time.ms {
+            return Ok(Some(format!(
+                "the limit run_time of {} was reached",
+                route.limits.run_time
+            )));
+        }
+        if shared.lock().route(&run.route).tasks_made >= route.limits.tasks_per_run {
+            return Ok(Some(format!(
+                "the limit tasks_per_run of {} was reached",
+                route.limits.tasks_per_run
+            )));
+        }
+        let Some(page) = fetch(shared, route, read, &request).await? else {
+            return Ok(Some("Weir is stopping".into()));
+        };
+        let next = page.next.clone();
+        let rows = page.rows.len() as u64;
+        let found = entities(shared, route, run, page.rows).await?;
+        let (found, mut changes) = news(shared, run, index, is_snapshot, &mut cursor, found).await?;
+        match &next {
+            Some(next) => cursor.turn_page(next.clone()),
+            None => cursor.end(),
+        }
+        cursor.shrink(OVERLAP_MS);
+        changes.push(Change::Page {
+            run: run.id,
+            scope: scope.clone(),
+            route: run.route.clone(),
+            read: index,
+            cursor: cursor.clone(),
+            rows,
+            tasks: found.len() as u64,
+        });
+        store(shared, route, run, found, changes).await?;
+        shared.lock().route(&run.route).rows_read += rows;
+        match next {
+            Some(next) => request.page = Some(next),
+            None => return Ok(None),
+        }
+    }
+}
+
+async fn resend_all(shared: &Shared, route: &Route, run: &Run, keys: &[String]) -> RunOutcome {
+    for read in &route.reads {
+        for keys in keys.chunks(100) {
+            if let Some(why) = hold_back(shared, route, run).await {
+                return RunOutcome::Stopped(why);
+            }
+            let request = ReadRequest {
+                entity: read.entity.clone(),
+                with: read.with.clone(),
+                keys: Some(keys.to_vec()),
+                ..ReadRequest::default()
+            };
+            let outcome = async {
+                let Some(page) = fetch(shared, route, read, &request).await? else {
+                    return Ok(());
+                };
+                let found = entities(shared, route, run, page.rows).await?;
+                store(shared, route, run, found, Vec::new()).await
+            };
+            if let Err(error) = outcome.await {
+                return RunOutcome::Failed(error);
+            }
+        }
+    }
+    RunOutcome::Read
+}
+
+/// Back-pressure: waits while the route is full, switched off or being stopped. Says why, when it will not go on.
+async fn hold_back(shared: &Shared, route: &Route, run: &Run) -> Option<String> {
+    let is_awaited = shared.configuration.is_awaited(&run.route);
+    loop {
+        let progress = shared.progress.notified();
+        if shared.stopping.is_cancelled() {
+            return Some("Weir is stopping".into());
+        }
+        {
+            let mut state = shared.lock();
+            let place = state.route(&run.route);
+            let waiting = place.keys.count(TaskState::Waiting) as u64;
+            let has_room = place.active() < route.limits.queue;
+            // A route that others wait for reads on: the parents may be on pages not read yet.
+            if has_room && (waiting < route.limits.waiting || is_awaited) {
+                return None;
+            }
+        }
+        tokio::select! {
+            () = progress => {}
+            () = shared.context.clock.sleep_ms(1_000) => {}
+            () = shared.stopping.cancelled() => {}
+        }
+    }
+}
+
+/// One page, with patience: a connection that is away is waited for. `None` when Weir is stopping.
+async fn fetch(
+    shared: &Shared,
+    route: &Route,
+    read: &Read,
+    request: &ReadRequest,
+) -> Result<Option<Page>, Error> {
+    let Some(connection) = shared.configuration.connections.get(&read.connection) else {
+        return Err(Error::new(
+            Kind::Configuration,
+            format!("there is no connection `{}`", read.connection),
+        ));
+    };
+    let mut attempts = 0;
+    loop {
+        if !wait_closed(shared, &read.connection).await {
+            return Ok(None);
+        }
+        let answer = tokio::select! {
+            answer = connection.read(request, &NoObserver) => answer,
+            () = shared.stopping.cancelled() => return Ok(None),
+        };
+        let error = match answer {
+            Ok(page) => return Ok(Some(page)),
+            Err(error) => error
+                .with("connection", &read.connection)
+                .with("entity", &read.entity),
+        };
+        attempts += 1;
+        let failure = retry::Failure {
+            // A read changes nothing: an unknown outcome is only late.
+            kind: if error.kind == Kind::OutcomeUnknown {
+                Kind::Timeout
+            } else {
+                error.kind
+            },
+            retry_after_ms: error.retry_after_ms,
+            attempts,
+            age_ms: 0,
+            repeat: retry::Repeat::Safe,
+            dice: shared.context.dice.roll(),
+        };
+        match retry::decide(failure, route.policy) {
+            retry::Decision::Retry { .. } if failure.kind != Kind::RateLimited => {
+                shared
+                    .breakers
+                    .open(&read.connection, &error, shared.context.clock.monotonic_ms());
+            }
+            retry::Decision::PauseConnection => {
+                shared
+                    .breakers
+                    .open(&read.connection, &error, shared.context.clock.monotonic_ms());
+            }
+            retry::Decision::Retry { after_ms } | retry::Decision::LookFirst { after_ms } => {
+                tracing::info!(
+                    connection.id = read.connection,
+                    "reading goes on in {after_ms} ms: {error}"
+                );
+                tokio::select! {
+                    () = shared.context.clock.sleep_ms(after_ms) => {}
+                    () = shared.stopping.cancelled() => return Ok(None),
+                }
+            }
+            retry::Decision::Bury => return Err(error),
+        }
+    }
+}
+
+/// False when Weir is stopping.
+pub(crate) async fn wait_closed(shared: &Shared, connection: &str) -> bool {
+    loop {
+        let closed = shared.breakers.closed.notified();
+        if shared.stopping.is_cancelled() {
+            return false;
+        }
+        if shared.breakers.reason(connection).is_none() {
+            return true;
+        }
+        tokio::select! {
+            () = closed => {}
+            () = shared.stopping.cancelled() => {}
+        }
+    }
+}
+
+/// An entity of a page: its key and what it is.
+struct Found {
+    key: String,
+    value: Value,
+    changed_at: Option<jiff::Timestamp>,
+}
+
+/// The steps of the source, then the key. Of doubled keys in one page the last stays.
+async fn entities(shared: &Shared, route: &Route, run: &Run, rows: Vec<Row>) -> Result<Vec<Found>, Error> {
+    let (values, times): (Vec<Value>, Vec<_>) =
+        rows.into_iter().map(|row| (row.value, row.changed_at)).unzip();
+    let values = pipeline::source_steps(shared, route, run, values).await?;
+    let now = shared.context.clock.now();
+    let jobs: Vec<Job<'_>> = values
+        .iter()
+        .flatten()
+        .map(|input| Job {
+            input,
+            bindings: vec![("vars", &shared.configuration.vars)],
+        })
+        .collect();
+    let keys = evaluate_all(route.key.as_ref(), &jobs, shared.references.as_ref(), now).await;
+    let mut found: Vec<Found> = Vec::with_capacity(values.len());
+    let mut place: HashMap<String, usize> = HashMap::new();
+    let going = values
+        .into_iter()
+        .zip(times)
+        .filter_map(|(value, at)| value.map(|value| (value, at)));
+    for ((value, changed_at), key) in going.zip(keys) {
+        let key = key
+            .ok()
+            .and_then(|(key, _)| keys_of(key).into_iter().next())
+            .unwrap_or_else(|| {
+                let hash: String = json::hash(&value)
+                    .iter()
+                    .take(6)
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                format!("{NO_KEY}{hash}")
+            });
+        let entity = Found {
+            key,
+            value,
+            changed_at,
+        };
+        match place.get(&entity.key) {
+            Some(index) => found[*index] = entity,
+            None => {
+                place.insert(entity.key.clone(), found.len());
+                found.push(entity);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Leaves out what was read before and has not changed.
+async fn news(
+    shared: &Shared,
+    run: &Run,
+    index: u32,
+    is_snapshot: bool,
+    cursor: &mut Cursor,
+    found: Vec<Found>,
+) -> Result<(Vec<Found>, Vec<Change>), Error> {
+    if !is_snapshot {
+        let fresh = |entity: &Found| {
+            let hash: String = json::hash(&entity.value)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            cursor.note(&entity.key, entity.changed_at, &hash)
+        };
+        return Ok((found.into_iter().filter(fresh).collect(), Vec::new()));
+    }
+    let scope = &shared.configuration.scope;
+    let keys: Vec<String> = found.iter().map(|entity| entity.key.clone()).collect();
+    let known = shared.store.snapshot(scope, &run.route, index, &keys).await?;
+    let mut rows = Vec::new();
+    let mut fresh = Vec::new();
+    for (entity, known) in found.into_iter().zip(known) {
+        let hash = json::hash(&entity.value);
+        if known != Some(hash) {
+            rows.push((entity.key.clone(), hash));
+            fresh.push(entity);
+        }
+    }
+    let put = Change::PutSnapshot {
+        scope: scope.clone(),
+        route: run.route.clone(),
+        read: index,
+        rows,
+    };
+    Ok((fresh, vec![put]))
+}
+
+/// Tasks, cursor and what the new versions replace: one transaction. Then memory follows.
+async fn store(
+    shared: &Shared,
+    route: &Route,
+    run: &Run,
+    found: Vec<Found>,
+    mut changes: Vec<Change>,
+) -> Result<(), Error> {
+    let at = shared.context.clock.now();
+    let mut new: Vec<(TaskId, String)> = Vec::with_capacity(found.len());
+    for entity in found {
+        let id = TaskId(shared.context.dice.uuid());
+        new.push((id, entity.key.clone()));
+        changes.push(Change::InsertTask(NewTask {
+            id,
+            scope: shared.configuration.scope.clone(),
+            route: run.route.clone(),
+            key: entity.key,
+            run: Some(run.id),
+            at,
+            input: payload::pack(&entity.value),
+            replay_of: None,
+        }));
+    }
+    // Taken out of the order before the commit, so that no worker leases what is about to be replaced.
+    let mut replaced: Vec<Entry> = Vec::new();
+    if route.latest_only {
+        let mut state = shared.lock();
+        for (id, key) in &new {
+            for old in state.route(&run.route).keys.superseded_by(key, i64::MAX) {
+                if let Some(entry) = state.route(&run.route).keys.remove(&old) {
+                    changes.push(Change::End(End {
+                        task: old,
+                        from: entry.state,
+                        to: TaskState::Skipped,
+                        at,
+                        reason: Some(format!("superseded by {id}")),
+                        warnings: Vec::new(),
+                    }));
+                    replaced.push(entry);
+                }
+            }
+        }
+    }
+    match shared.commit_surely(changes).await {
+        Ok(sequences) => {
+            let mut state = shared.lock();
+            for entry in &replaced {
+                state.unpark(&run.route, &entry.task);
+            }
+            let place = state.route(&run.route);
+            place.tasks_made += new.len() as u64;
+            place.skipped += replaced.len() as u64;
+            for ((task, key), sequence) in new.into_iter().zip(sequences) {
+                let state = TaskState::Queued;
+                place.keys.put(Entry {
+                    task,
+                    key,
+                    sequence,
+                    state,
+                    due: None,
+                    has_effect: false,
+                });
+            }
+            drop(state);
+            shared.signal(&run.route);
+            shared.progress.notify_waiters();
+            Ok(())
+        }
+        Err(error) => {
+            let mut state = shared.lock();
+            for entry in replaced {
+                state.route(&run.route).keys.put(entry);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Starts a run by its trigger in a task of its own.
+pub(crate) fn spawn(shared: &Arc<Shared>, run: Run) {
+    let shared_run = shared.clone();
+    shared.tracker.spawn(async move { read(&shared_run, &run).await });
+}

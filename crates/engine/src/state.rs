@@ -1,0 +1,140 @@
+//! What the engine keeps in memory: the order of live tasks, who waits for whom, and which sources are reading. All of it
+//! is rebuilt from the live rows at start; nothing here is the truth.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use weir_model::config::Switch;
+use weir_model::dependency::{Need, Waiters};
+use weir_model::order::{Entry, Keys};
+use weir_model::task::State as TaskState;
+use weir_model::{RunId, TaskId};
+use weir_sdk::store::LiveTask;
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) routes: BTreeMap<String, RouteState>,
+    pub(crate) waiters: Waiters<(String, TaskId)>,
+    /// Wakings under way: between the moment a need is met and the moment the woken task is queued nothing may look
+    /// settled.
+    pub(crate) wakings: usize,
+}
+
+#[derive(Default)]
+pub(crate) struct RouteState {
+    pub(crate) keys: Keys,
+    /// What each waiting task still misses.
+    pub(crate) missing: HashMap<TaskId, HashSet<Need>>,
+    /// Waiting tasks whose `keys` could not be evaluated; looked at again when lookups change.
+    pub(crate) stuck: HashSet<TaskId>,
+    /// Let go by a person: needs are not looked at again.
+    pub(crate) released: HashSet<TaskId>,
+    pub(crate) reading: Option<Reading>,
+    pub(crate) switch: Switch,
+    pub(crate) delivered: u64,
+    pub(crate) skipped: u64,
+    /// The last run's failure, until a run succeeds.
+    pub(crate) failure: Option<weir_model::Error>,
+    pub(crate) rows_read: u64,
+    pub(crate) tasks_made: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) run: RunId,
+}
+
+impl State {
+    pub(crate) fn route(&mut self, route: &str) -> &mut RouteState {
+        if !self.routes.contains_key(route) {
+            self.routes.insert(route.to_owned(), RouteState::default());
+        }
+        self.routes.get_mut(route).expect("inserted above")
+    }
+
+    /// A live row into memory, at start.
+    pub(crate) fn adopt(&mut self, task: &LiveTask) {
+        let route = self.route(&task.route);
+        route.keys.put(entry(task));
+        if task.state == TaskState::Waiting {
+            if task.needs.is_empty() {
+                route.stuck.insert(task.id);
+            }
+            self.park(&task.route, task.id, &task.needs);
+        }
+    }
+
+    /// Registers what a waiting task misses.
+    pub(crate) fn park(&mut self, route: &str, task: TaskId, needs: &[Need]) {
+        for need in needs {
+            self.waiters.add(need.clone(), (route.to_owned(), task));
+        }
+        self.route(route)
+            .missing
+            .insert(task, needs.iter().cloned().collect());
+    }
+
+    /// Forgets what a task missed: it was woken, let go, skipped or buried.
+    pub(crate) fn unpark(&mut self, route: &str, task: &TaskId) {
+        let state = self.route(route);
+        state.stuck.remove(task);
+        let needs = state.missing.remove(task).unwrap_or_default();
+        for need in needs {
+            self.waiters.remove(&need, &(route.to_owned(), *task));
+        }
+    }
+
+    /// A need may be met: tasks that miss nothing any more, by route. Each is answered once.
+    pub(crate) fn meet(&mut self, need: &Need) -> Vec<(String, TaskId)> {
+        let mut free = Vec::new();
+        for (route, task) in self.waiters.of(need) {
+            self.waiters.remove(need, &(route.clone(), task));
+            if let Some(missing) = self.route(&route).missing.get_mut(&task) {
+                missing.remove(need);
+                if missing.is_empty() {
+                    free.push((route, task));
+                }
+            }
+        }
+        free
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.wakings == 0
+            && self.routes.values().all(|route| {
+                route.reading.is_none()
+                    && [TaskState::Queued, TaskState::Running, TaskState::Retrying]
+                        .iter()
+                        .all(|state| route.keys.count(*state) == 0)
+            })
+    }
+}
+
+impl RouteState {
+    /// Queued, running and retrying tasks: what back-pressure counts.
+    pub(crate) fn active(&self) -> u64 {
+        let count = |state| self.keys.count(state) as u64;
+        count(TaskState::Queued) + count(TaskState::Running) + count(TaskState::Retrying)
+    }
+
+    pub(crate) fn set(&mut self, task: &TaskId, state: TaskState, due: Option<jiff::Timestamp>) {
+        if let Some(entry) = self.keys.get(task) {
+            let entry = Entry {
+                state,
+                due,
+                ..entry.clone()
+            };
+            self.keys.put(entry);
+        }
+    }
+}
+
+pub(crate) fn entry(task: &LiveTask) -> Entry {
+    Entry {
+        task: task.id,
+        key: task.key.clone(),
+        sequence: task.sequence,
+        state: task.state,
+        due: task.due,
+        has_effect: task.has_effect,
+    }
+}

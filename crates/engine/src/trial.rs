@@ -1,0 +1,256 @@
+//! One entity through a route's steps; nothing is sent, what would be sent is shown.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weir_model::config::WriteMode;
+use weir_model::dependency::Need;
+use weir_model::{Error, Kind, TaskId};
+use weir_sdk::Context;
+use weir_sdk::expressions::{Job, evaluate_all};
+use weir_sdk::step::{Batch, Item, Skipped, Verdict};
+use weir_sdk::store::Store;
+
+use crate::breaker::Breakers;
+use crate::configuration::{Configuration, On};
+use crate::pipeline;
+use crate::references::{References, keys_of};
+use crate::services::Session;
+use crate::shared::Shared;
+use crate::state::State;
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Trial {
+    pub key: Option<String>,
+    /// In words: `categories "shoes"`.
+    pub waits_for: Vec<String>,
+    /// What each step made of the entity: `{step, kind, after?, log?, error?}`.
+    pub steps: Vec<Value>,
+    pub writes: Vec<TrialWrite>,
+    /// `would be written`, `skipped: …`, `dead: …`.
+    pub verdict: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct TrialWrite {
+    pub connection: String,
+    pub entity: String,
+    pub mode: WriteMode,
+    pub row: Value,
+}
+
+/// Lookups and links are read (from `store` and the connections), nothing is written anywhere.
+pub async fn run(
+    configuration: Configuration,
+    store: Arc<dyn Store>,
+    context: Context,
+    route: &str,
+    input: Value,
+) -> Result<Trial, Error> {
+    let configuration = Arc::new(configuration);
+    let references = Arc::new(References::new(
+        configuration.clone(),
+        store.clone(),
+        context.clone(),
+    ));
+    let shared = Shared {
+        configuration: configuration.clone(),
+        store,
+        context,
+        references,
+        breakers: Breakers::default(),
+        state: Mutex::new(State::default()),
+        signals: Default::default(),
+        progress: Notify::new(),
+        stopping: CancellationToken::new(),
+        tracker: TaskTracker::new(),
+    };
+    let setup = shared.route(route)?;
+    let now = shared.context.clock.now();
+    let job = || {
+        vec![Job {
+            input: &input,
+            bindings: vec![("vars", &configuration.vars)],
+        }]
+    };
+    let evaluate = async |expression: &dyn weir_sdk::expressions::Expression| {
+        evaluate_all(expression, &job(), shared.references.as_ref(), now)
+            .await
+            .pop()
+            .unwrap_or(Ok((None, Vec::new())))
+    };
+    let key = keys_of(evaluate(setup.key.as_ref()).await?.0).into_iter().next();
+    let mut waits_for = Vec::new();
+    for wait in &setup.waits_for {
+        match evaluate(wait.keys.as_ref()).await {
+            Ok((keys, _)) => waits_for.extend(keys_of(keys).into_iter().map(|key| {
+                match &wait.on {
+                    On::Route(route) => Need::Key {
+                        route: route.clone(),
+                        key,
+                    },
+                    On::Link(address) => Need::Link {
+                        connection: address.connection.clone(),
+                        entity: address.entity.clone(),
+                        key,
+                    },
+                }
+                .words()
+            })),
+            Err(error) => waits_for.push(format!("cannot be told: {error}")),
+        }
+    }
+    let mut session = Session::new(&shared, route, "try".to_owned(), now);
+    session.captures = true;
+    let item = Item {
+        task: TaskId(shared.context.dice.uuid()),
+        key: key.clone().unwrap_or_default(),
+        attempt: 1,
+        value: input.clone(),
+        source: Arc::new(input.clone()),
+        steps: Value::Object(serde_json::Map::new()),
+        reads: Vec::new(),
+        verdict: if key.is_some() {
+            Verdict::Go
+        } else {
+            Verdict::Fail(Error::new(
+                Kind::Invalid,
+                "the entity has no key: `entity.key` gives nothing for it",
+            ))
+        },
+        log: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let mut batch = Batch { items: vec![item] };
+    let mut report = pipeline::run(&setup.steps, &mut batch, &session, true).await;
+    let notes = std::mem::take(&mut *session.notes());
+    let writes = notes
+        .captured
+        .into_iter()
+        .map(|(_, write, row)| TrialWrite {
+            connection: write.connection,
+            entity: write.entity,
+            mode: write.mode,
+            row,
+        })
+        .collect();
+    let Some(item) = batch.items.pop() else {
+        return Err(Error::bug("the pipeline lost an entity"));
+    };
+    let (verdict, error) = match item.verdict {
+        Verdict::Go => ("would be written".to_owned(), None),
+        Verdict::Skip {
+            why: Skipped::Unchanged,
+            reason,
+        }
+        | Verdict::Skip { reason, .. } => (format!("would be skipped: {reason}"), None),
+        Verdict::Fail(error) => (format!("would fail: {error}"), Some(error)),
+        Verdict::Wait { reason, .. } => (format!("would wait: {reason}"), None),
+    };
+    let steps = report.traces.remove(&item.task).unwrap_or_default();
+    Ok(Trial {
+        key,
+        waits_for,
+        steps,
+        writes,
+        verdict,
+        error,
+    })
+}
+
+/// A store that knows nothing, for offline try-outs.
+pub struct EmptyStore;
+
+mod empty {
+    use std::collections::BTreeMap;
+
+    use weir_model::cursor::Cursor;
+    use weir_model::task::State;
+    use weir_model::{Address, RunId, Scope};
+    use weir_sdk::expressions::Want;
+    use weir_sdk::store::{
+        Change, Delivered, Link, LiveTask, Loaded, Release, Retention, Run, TaskDetail, TaskPage, TaskQuery,
+    };
+
+    use super::*;
+
+    type Answer<T> = Result<T, Error>;
+
+    #[async_trait]
+    impl Store for EmptyStore {
+        async fn commit(&self, _: Vec<Change>) -> Answer<Vec<i64>> {
+            Err(Error::new(Kind::Unavailable, "a try-out stores nothing"))
+        }
+        async fn release(&self, _: &Scope, _: Option<u64>) -> Answer<Option<Release>> {
+            Ok(None)
+        }
+        async fn runs(&self, _: &Scope, _: Option<&str>, _: usize) -> Answer<Vec<Run>> {
+            Ok(Vec::new())
+        }
+        async fn cursor(&self, _: &Scope, _: &str, _: u32) -> Answer<Option<Cursor>> {
+            Ok(None)
+        }
+        async fn snapshot(
+            &self,
+            _: &Scope,
+            _: &str,
+            _: u32,
+            keys: &[String],
+        ) -> Answer<Vec<Option<[u8; 16]>>> {
+            Ok(vec![None; keys.len()])
+        }
+        async fn live(&self, _: &Scope, _: i64, _: usize) -> Answer<Vec<LiveTask>> {
+            Ok(Vec::new())
+        }
+        async fn load(&self, _: &[TaskId]) -> Answer<Vec<Loaded>> {
+            Ok(Vec::new())
+        }
+        async fn tasks(&self, _: &TaskQuery) -> Answer<TaskPage> {
+            Ok(TaskPage::default())
+        }
+        async fn task(&self, _: &TaskId) -> Answer<Option<TaskDetail>> {
+            Ok(None)
+        }
+        async fn counts(&self, _: &Scope) -> Answer<BTreeMap<String, BTreeMap<State, u64>>> {
+            Ok(BTreeMap::new())
+        }
+        async fn run_counts(&self, _: &RunId) -> Answer<BTreeMap<State, u64>> {
+            Ok(BTreeMap::new())
+        }
+        async fn delivered(&self, _: &Scope, _: &str, keys: &[String]) -> Answer<Vec<Option<Delivered>>> {
+            Ok(vec![None; keys.len()])
+        }
+        async fn links(&self, _: &Scope, _: &Address, keys: &[String]) -> Answer<Vec<Option<Link>>> {
+            Ok(vec![None; keys.len()])
+        }
+        async fn links_search(&self, _: &Scope, _: Option<&Address>, _: &str, _: usize) -> Answer<Vec<Link>> {
+            Ok(Vec::new())
+        }
+        async fn readers(&self, _: &Scope, _: &str, _: &[Want]) -> Answer<Vec<String>> {
+            Ok(Vec::new())
+        }
+        async fn lookup_rows(&self, _: &Scope, _: &str) -> Answer<Vec<(String, Value)>> {
+            Ok(Vec::new())
+        }
+        async fn document(&self, _: &str, _: &str) -> Answer<Option<Value>> {
+            Ok(None)
+        }
+        async fn documents(&self, _: &str) -> Answer<Vec<(String, Value)>> {
+            Ok(Vec::new())
+        }
+        async fn tidy(&self, _: jiff::Timestamp, _: &Retention) -> Answer<u64> {
+            Ok(0)
+        }
+        async fn health(&self) -> Answer<BTreeMap<String, Value>> {
+            Ok(BTreeMap::new())
+        }
+    }
+}

@@ -1,0 +1,527 @@
+//! One attempt of a batch: lease, work outside any transaction, then everything that came of it in one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use weir_model::config::{OnError, Trace};
+use weir_model::dependency::Need;
+use weir_model::retry::{self, Repeat};
+use weir_model::task::State as TaskState;
+use weir_model::{Error, Kind, TaskId, json as values};
+use weir_sdk::connector::Exchange;
+use weir_sdk::step::{Batch, Item, Skipped, Verdict};
+use weir_sdk::store::{Change, Delivered, End, Link, Loaded, Move};
+
+use crate::configuration::Route;
+use crate::dispatch::Ready;
+use crate::payload;
+use crate::pipeline::{self, Report};
+use crate::services::{Notes, Session};
+use crate::shared::Shared;
+use crate::source::NO_KEY;
+
+/// Bodies of requests and answers are kept up to this size in a task's attempt; of a request that carried many rows a
+/// part is enough, since each task has its own entity beside it.
+const BODY_BYTES_MAX: usize = 16_000;
+const SHARED_BODY_BYTES_MAX: usize = 2_000;
+
+pub(crate) async fn attempt(
+    shared: &Shared,
+    name: &str,
+    route: &Route,
+    ready: Vec<Ready>,
+) -> Result<(), Error> {
+    let at = shared.context.clock.now();
+    let release = shared.configuration.release;
+    let lease = ready
+        .iter()
+        .map(|r| Change::Lease {
+            task: r.loaded.task.id,
+            at,
+            release,
+        })
+        .collect();
+    shared.store.commit(lease).await?;
+
+    let run = ready
+        .first()
+        .and_then(|r| r.loaded.task.run)
+        .map(|run| run.to_string())
+        .unwrap_or_default();
+    let mut session = Session::new(shared, name, run, at);
+    let mut batch = Batch {
+        items: Vec::with_capacity(ready.len()),
+    };
+    for Ready { loaded, source } in ready {
+        batch.items.push(item(route, &loaded, source));
+        session.loaded.insert(loaded.task.id, loaded);
+    }
+    let trace = route.trace != Trace::Off;
+    let report = pipeline::run(&route.steps, &mut batch, &session, trace).await;
+    conclude(&session, name, route, batch, report).await
+}
+
+fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
+    let mut verdict = Verdict::Go;
+    if loaded.task.key.starts_with(NO_KEY) {
+        let message = "the entity has no key: the route's `entity.key` gives nothing for it. Correct the expression or the \
+                       record at the source";
+        verdict = Verdict::Fail(Error::new(Kind::Invalid, message).with("field", "entity.key"));
+    }
+    // The packed size is a lower bound; only what looks large is measured.
+    let limit = route.limits.entity_bytes.count;
+    if loaded.input.len() as u64 > limit / 20 && source.to_string().len() as u64 > limit {
+        let message = format!(
+            "the entity is larger than the limit entity_bytes of {}",
+            route.limits.entity_bytes
+        );
+        verdict = Verdict::Fail(Error::new(Kind::Limit, message));
+    }
+    Item {
+        task: loaded.task.id,
+        key: loaded.task.key.clone(),
+        attempt: loaded.task.attempts + 1,
+        value: source.clone(),
+        source: Arc::new(source),
+        steps: Value::Object(serde_json::Map::new()),
+        reads: Vec::new(),
+        verdict,
+        log: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// Where a task goes from here, for the memory.
+struct Next {
+    task: TaskId,
+    state: TaskState,
+    due: Option<jiff::Timestamp>,
+    needs: Vec<Need>,
+    has_effect: bool,
+}
+
+/// Decides for each item, writes all decisions down in one transaction, then moves the memory along and wakes.
+async fn conclude(
+    session: &Session<'_>,
+    name: &str,
+    route: &Route,
+    mut batch: Batch,
+    report: Report,
+) -> Result<(), Error> {
+    let shared = session.shared;
+    let mut notes = std::mem::take(&mut *session.notes());
+    if let Some((connection, error)) = &notes.failing {
+        shared
+            .breakers
+            .open(connection, error, shared.context.clock.monotonic_ms());
+    }
+    let mut calls = calls_by_task(&mut notes);
+    let at = shared.context.clock.now();
+    let (mut changes, mut nexts, mut met) = (Vec::new(), Vec::new(), Vec::new());
+    for item in &mut batch.items {
+        let Some(loaded) = session.loaded.get(&item.task) else {
+            continue;
+        };
+        let failed = matches!(item.verdict, Verdict::Fail(_));
+        if route.trace == Trace::Full || (route.trace == Trace::OnFailure && failed) {
+            let steps = report.traces.get(&item.task).cloned().unwrap_or_default();
+            let record = json!({ "steps": steps, "calls": calls.remove(&item.task).unwrap_or_default() });
+            let bytes = payload::pack(&record);
+            changes.push(Change::PutAttempt {
+                task: item.task,
+                attempt: item.attempt,
+                at,
+                bytes,
+            });
+        }
+        let next = match std::mem::replace(&mut item.verdict, Verdict::Go) {
+            Verdict::Go => done(session, name, loaded, item, &mut notes, at, &mut changes),
+            Verdict::Skip { why, reason } => {
+                skipped(session, name, loaded, item, why, reason, at, &mut changes)
+            }
+            Verdict::Wait { need, reason } => {
+                keep_written(&notes, item.task, &mut changes);
+                let needs = vec![need];
+                changes.push(Change::Move(Move {
+                    needs: needs.clone(),
+                    reason: Some(reason),
+                    ..Move::to(item.task, TaskState::Running, TaskState::Waiting, at)
+                }));
+                Next {
+                    task: item.task,
+                    state: TaskState::Waiting,
+                    due: None,
+                    needs,
+                    has_effect: false,
+                }
+            }
+            Verdict::Fail(error) => {
+                keep_written(&notes, item.task, &mut changes);
+                let repeat = notes.repeats.get(&item.task).copied().unwrap_or(Repeat::Safe);
+                failed_task(
+                    shared,
+                    route,
+                    loaded,
+                    item,
+                    error,
+                    report.on_error.get(&item.task),
+                    repeat,
+                    at,
+                    &mut changes,
+                )
+            }
+        };
+        if matches!(next.state, TaskState::Done | TaskState::Skipped | TaskState::Dead) {
+            met.push(Need::Key {
+                route: name.to_owned(),
+                key: item.key.clone(),
+            });
+        }
+        let has_effect = notes.has_effect.contains(&item.task) || !loaded.effects.is_empty();
+        nexts.push(Next { has_effect, ..next });
+    }
+    resolve_dead(shared, name, &batch, &nexts, at, &mut changes);
+    let links: Vec<Link> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::PutLink(link) => Some(link.clone()),
+            _ => None,
+        })
+        .collect();
+    shared.commit_surely(changes).await?;
+    for link in &links {
+        shared.references.put_link(&link.address, &link.key, &link.ids);
+        let (connection, entity) = (link.address.connection.clone(), link.address.entity.clone());
+        met.push(Need::Link {
+            connection,
+            entity,
+            key: link.key.clone(),
+        });
+    }
+    remember(shared, name, &batch, nexts);
+    shared.wake(&met).await;
+    shared.lock().wakings -= 1;
+    Ok(())
+}
+
+/// The memory follows the store. Counts one waking, so that nothing looks settled before the woken ones are queued.
+fn remember(shared: &Shared, name: &str, batch: &Batch, nexts: Vec<Next>) {
+    let mut state = shared.lock();
+    state.wakings += 1;
+    let keys: HashMap<TaskId, &str> = batch
+        .items
+        .iter()
+        .map(|item| (item.task, item.key.as_str()))
+        .collect();
+    for next in nexts {
+        if !next.needs.is_empty() {
+            state.park(name, next.task, &next.needs);
+        }
+        let route = state.route(name);
+        match next.state {
+            TaskState::Done | TaskState::Skipped => {
+                route.keys.remove(&next.task);
+                route.released.remove(&next.task);
+                if next.state == TaskState::Done {
+                    route.delivered += 1;
+                    let dead: Vec<TaskId> = keys
+                        .get(&next.task)
+                        .into_iter()
+                        .flat_map(|key| route.keys.tasks_of(key))
+                        .filter(|entry| entry.state == TaskState::Dead)
+                        .map(|entry| entry.task)
+                        .collect();
+                    dead.iter().for_each(|task| drop(route.keys.remove(task)));
+                } else {
+                    route.skipped += 1;
+                }
+            }
+            live => {
+                if let Some(entry) = route.keys.get(&next.task) {
+                    let entry = weir_model::order::Entry {
+                        state: live,
+                        due: next.due,
+                        has_effect: next.has_effect,
+                        ..entry.clone()
+                    };
+                    route.keys.put(entry);
+                }
+            }
+        }
+    }
+}
+
+fn done(
+    session: &Session<'_>,
+    name: &str,
+    loaded: &Loaded,
+    item: &mut Item,
+    notes: &mut Notes,
+    at: jiff::Timestamp,
+    changes: &mut Vec<Change>,
+) -> Next {
+    let scope = &session.shared.configuration.scope;
+    changes.push(Change::PutDelivered {
+        scope: scope.clone(),
+        route: name.to_owned(),
+        key: item.key.clone(),
+        delivered: Delivered {
+            version: loaded.task.sequence,
+            hash: Some(values::hash(&item.value)),
+            release: session.shared.configuration.release,
+            at,
+            entity: Some(payload::pack(&item.value)),
+            filtered: false,
+        },
+        reads: Some(std::mem::take(&mut item.reads)),
+    });
+    for (_, address, written) in notes.written.remove(&item.task).unwrap_or_default() {
+        if !written.ids.is_empty() {
+            changes.push(Change::PutLink(Link {
+                scope: scope.clone(),
+                address,
+                key: item.key.clone(),
+                ids: written.ids,
+                at,
+            }));
+        }
+    }
+    changes.push(Change::End(End {
+        task: item.task,
+        from: TaskState::Running,
+        to: TaskState::Done,
+        at,
+        reason: None,
+        warnings: std::mem::take(&mut item.warnings),
+    }));
+    Next {
+        task: item.task,
+        state: TaskState::Done,
+        due: None,
+        needs: Vec::new(),
+        has_effect: false,
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call, and each is a different thing"
+)]
+fn skipped(
+    session: &Session<'_>,
+    name: &str,
+    loaded: &Loaded,
+    item: &mut Item,
+    why: Skipped,
+    reason: String,
+    at: jiff::Timestamp,
+    changes: &mut Vec<Change>,
+) -> Next {
+    if why == Skipped::Filtered {
+        changes.push(Change::PutDelivered {
+            scope: session.shared.configuration.scope.clone(),
+            route: name.to_owned(),
+            key: item.key.clone(),
+            delivered: Delivered {
+                version: loaded.task.sequence,
+                hash: None,
+                release: session.shared.configuration.release,
+                at,
+                entity: None,
+                filtered: true,
+            },
+            reads: Some(std::mem::take(&mut item.reads)),
+        });
+    }
+    changes.push(Change::End(End {
+        task: item.task,
+        from: TaskState::Running,
+        to: TaskState::Skipped,
+        at,
+        reason: Some(reason),
+        warnings: std::mem::take(&mut item.warnings),
+    }));
+    Next {
+        task: item.task,
+        state: TaskState::Skipped,
+        due: None,
+        needs: Vec::new(),
+        has_effect: false,
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call, and each is a different thing"
+)]
+fn failed_task(
+    shared: &Shared,
+    route: &Route,
+    loaded: &Loaded,
+    item: &Item,
+    error: Error,
+    on_error: Option<&OnError>,
+    repeat: Repeat,
+    at: jiff::Timestamp,
+    changes: &mut Vec<Change>,
+) -> Next {
+    let connection = error.get("connection").map(str::to_owned);
+    let is_open = connection
+        .as_deref()
+        .is_some_and(|c| shared.breakers.reason(c).is_some());
+    let since = loaded.first_attempt_at.unwrap_or(at);
+    let failure = retry::Failure {
+        kind: error.kind,
+        retry_after_ms: error.retry_after_ms,
+        // Attempts made while a circuit is open do not count.
+        attempts: if is_open { 1 } else { item.attempt },
+        age_ms: if is_open {
+            0
+        } else {
+            (at.as_millisecond() - since.as_millisecond()).max(0) as u64
+        },
+        repeat,
+        dice: shared.context.dice.roll(),
+    };
+    let decision = match on_error {
+        Some(OnError::Dead) => retry::Decision::Bury,
+        Some(OnError::Retry) if failure.attempts < route.policy.attempts_max => {
+            match retry::decide(
+                retry::Failure {
+                    kind: Kind::Unavailable,
+                    ..failure
+                },
+                route.policy,
+            ) {
+                retry::Decision::Bury => retry::Decision::Bury,
+                other => other,
+            }
+        }
+        _ => retry::decide(failure, route.policy),
+    };
+    let move_to = |to| Move {
+        error: Some(error.clone()),
+        ..Move::to(item.task, TaskState::Running, to, at)
+    };
+    let next = |state, due| Next {
+        task: item.task,
+        state,
+        due,
+        needs: Vec::new(),
+        has_effect: false,
+    };
+    match decision {
+        retry::Decision::Retry { after_ms } | retry::Decision::LookFirst { after_ms } => {
+            let wait = jiff::SignedDuration::from_millis(i64::try_from(after_ms).unwrap_or(i64::MAX));
+            let due = at.checked_add(wait).unwrap_or(jiff::Timestamp::MAX);
+            let change = Move {
+                due: Some(due),
+                forgive_attempt: is_open,
+                ..move_to(TaskState::Retrying)
+            };
+            changes.push(Change::Move(change));
+            next(TaskState::Retrying, Some(due))
+        }
+        retry::Decision::PauseConnection if connection.is_some() => {
+            if let Some(connection) = &connection {
+                shared
+                    .breakers
+                    .open(connection, &error, shared.context.clock.monotonic_ms());
+            }
+            changes.push(Change::Move(Move {
+                due: Some(at),
+                forgive_attempt: true,
+                ..move_to(TaskState::Retrying)
+            }));
+            next(TaskState::Retrying, Some(at))
+        }
+        retry::Decision::PauseConnection | retry::Decision::Bury => {
+            tracing::warn!(task.id = %item.task, task.key = item.key, error = %error, "`{}` is dead: {error}", item.key);
+            changes.push(Change::Move(move_to(TaskState::Dead)));
+            next(TaskState::Dead, None)
+        }
+    }
+}
+
+/// A confirmed write of a task that did not end well is journalled under the step, so that the next attempt goes on
+/// behind it.
+fn keep_written(notes: &Notes, task: TaskId, changes: &mut Vec<Change>) {
+    for (step, _, written) in notes.written.get(&task).into_iter().flatten() {
+        let result = Some(json!(written));
+        changes.push(Change::Journal {
+            task,
+            effect: step.clone(),
+            result,
+        });
+    }
+}
+
+/// A later success of a key closes its older failures.
+fn resolve_dead(
+    shared: &Shared,
+    name: &str,
+    batch: &Batch,
+    nexts: &[Next],
+    at: jiff::Timestamp,
+    changes: &mut Vec<Change>,
+) {
+    let done: HashMap<TaskId, &Next> = nexts
+        .iter()
+        .filter(|next| next.state == TaskState::Done)
+        .map(|next| (next.task, next))
+        .collect();
+    let mut state = shared.lock();
+    let route = state.route(name);
+    for item in batch.items.iter().filter(|item| done.contains_key(&item.task)) {
+        for dead in route
+            .keys
+            .tasks_of(&item.key)
+            .filter(|entry| entry.state == TaskState::Dead)
+        {
+            changes.push(Change::End(End {
+                task: dead.task,
+                from: TaskState::Dead,
+                to: TaskState::Skipped,
+                at,
+                reason: Some(format!("resolved by {}", item.task)),
+                warnings: Vec::new(),
+            }));
+        }
+    }
+}
+
+/// The exchanges of each task, bodies cut.
+fn calls_by_task(notes: &mut Notes) -> HashMap<TaskId, Vec<Value>> {
+    let mut calls: HashMap<TaskId, Vec<Value>> = HashMap::new();
+    for (tasks, exchange) in std::mem::take(&mut notes.exchanges) {
+        let limit = if tasks.len() > 1 {
+            SHARED_BODY_BYTES_MAX
+        } else {
+            BODY_BYTES_MAX
+        };
+        let exchange = Exchange {
+            request_body: exchange.request_body.map(|body| cut(body, limit)),
+            answer_body: exchange.answer_body.map(|body| cut(body, limit)),
+            ..exchange
+        };
+        let call = json!(exchange);
+        for task in tasks {
+            calls.entry(task).or_default().push(call.clone());
+        }
+    }
+    calls
+}
+
+fn cut(mut body: String, limit: usize) -> String {
+    if body.len() > limit {
+        let end = (0..=limit)
+            .rev()
+            .find(|end| body.is_char_boundary(*end))
+            .unwrap_or(0);
+        let rest = body.len() - end;
+        body.truncate(end);
+        body.push_str(&format!("… ({rest} bytes more)"));
+    }
+    body
+}

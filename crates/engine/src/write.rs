@@ -1,0 +1,257 @@
+//! Writes a batch through a connection: intend, write, note what came of each row.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use weir_model::dependency::Need;
+use weir_model::retry::Repeat;
+use weir_model::{Address, Error, Kind, TaskId};
+use weir_sdk::connector::{Effects, Exchange, Observer, Outcome, WriteRequest, WriteRow, Written};
+use weir_sdk::step::{Batch, Item, Verdict, Write, ids_value, remember};
+use weir_sdk::store::Change;
+
+use crate::services::Session;
+use crate::shared::Shared;
+
+pub(crate) async fn write(session: &Session<'_>, write: &Write, batch: &mut Batch) {
+    let Some(connection) = session.shared.configuration.connections.get(&write.connection) else {
+        let error = Error::new(
+            Kind::Configuration,
+            format!("there is no connection `{}`", write.connection),
+        );
+        fail_all(batch, &error);
+        return;
+    };
+    let repeat = connection
+        .description()
+        .entities
+        .get(&write.entity)
+        .map_or(Repeat::Unsafe, |entity| entity.repeat);
+    let mut indexes = Vec::new();
+    let mut rows = Vec::new();
+    for (index, item) in batch
+        .items
+        .iter_mut()
+        .enumerate()
+        .filter(|(_, item)| item.is_going())
+    {
+        let effects = session.loaded.get(&item.task).map(|loaded| &loaded.effects);
+        if let Some(Some(done)) = effects.and_then(|effects| effects.get(&write.step)) {
+            // A former attempt got behind this write; a later step failed.
+            take(
+                session,
+                write,
+                item,
+                serde_json::from_value(done.clone()).unwrap_or_default(),
+            );
+            continue;
+        }
+        let prefix = format!("{}/", write.step);
+        let of_step = || {
+            effects
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, result)| Some((name.strip_prefix(&prefix)?, result.as_ref())))
+        };
+        let uncertain = of_step().any(|(_, result)| result.is_none());
+        if uncertain && repeat == Repeat::Unsafe {
+            item.verdict = Verdict::Fail(
+                Error::new(
+                    Kind::OutcomeUnknown,
+                    format!(
+                        "`{}` was sent to {}/{} and no answer came; sending it again could create it twice. Look there \
+                         for it, then retry or skip the task",
+                        item.key, write.connection, write.entity
+                    ),
+                )
+                .with("connection", &write.connection)
+                .with("entity", &item.key),
+            );
+            session.notes().repeats.insert(item.task, repeat);
+            continue;
+        }
+        let finished: BTreeMap<String, Value> = of_step()
+            .filter_map(|(name, result)| Some((name.to_owned(), result?.clone())))
+            .collect();
+        indexes.push(index);
+        rows.push(WriteRow {
+            task: item.task,
+            key: item.key.clone(),
+            value: item.value.clone(),
+            uncertain,
+            finished,
+        });
+    }
+    if rows.is_empty() {
+        return;
+    }
+    let tasks: Vec<TaskId> = rows.iter().map(|row| row.task).collect();
+    let journal = Journal {
+        session,
+        step: &write.step,
+        tasks: &tasks,
+        touched: Mutex::default(),
+    };
+    let request = WriteRequest {
+        entity: write.entity.clone(),
+        mode: write.mode,
+        rows,
+    };
+    let outcomes = connection.write(&request, &journal).await;
+    session
+        .notes()
+        .has_effect
+        .extend(journal.touched.into_inner().unwrap_or_default());
+    let mut failures = Vec::new();
+    let total = indexes.len();
+    for (index, outcome) in indexes.into_iter().zip(outcomes) {
+        let item = &mut batch.items[index];
+        match outcome {
+            Outcome::Written(written) => take(session, write, item, written),
+            Outcome::Failed(error) => {
+                let error = error.with("connection", &write.connection);
+                failures.push(error.clone());
+                session.notes().repeats.insert(item.task, repeat);
+                item.verdict = Verdict::Fail(error);
+            }
+            Outcome::Waits { entity, key, field } => {
+                let reason = format!(
+                    "field `{field}` refers to {}/{entity} `{key}`, which is not there yet",
+                    write.connection
+                );
+                let need = Need::Link {
+                    connection: write.connection.clone(),
+                    entity,
+                    key,
+                };
+                item.verdict = Verdict::Wait { need, reason };
+            }
+        }
+    }
+    // When nobody got through, it is not about the rows.
+    let away = |error: &&Error| {
+        matches!(
+            error.kind,
+            Kind::Unavailable | Kind::Timeout | Kind::OutcomeUnknown
+        )
+    };
+    if failures.len() == total
+        && let Some(error) = failures.iter().find(away)
+        && failures.iter().all(|e| away(&e))
+    {
+        session.notes().failing = Some((write.connection.clone(), error.clone()));
+    }
+}
+
+fn fail_all(batch: &mut Batch, error: &Error) {
+    for item in batch.items.iter_mut().filter(|item| item.is_going()) {
+        item.verdict = Verdict::Fail(error.clone());
+    }
+}
+
+/// A confirmed write: its ids for later steps and links, its warnings for people.
+fn take(session: &Session<'_>, write: &Write, item: &mut Item, written: Written) {
+    let mut result = ids_value(&written.ids);
+    if let Value::Object(result) = &mut result {
+        result.insert("action".to_owned(), json!(written.action));
+    }
+    remember(&mut item.steps, &write.step, result);
+    item.log.push(format!(
+        "{} `{}`: {}",
+        write.entity,
+        item.key,
+        action_word(&written)
+    ));
+    item.warnings.extend(written.warnings.iter().cloned());
+    let address = Address {
+        connection: write.connection.clone(),
+        entity: write.entity.clone(),
+    };
+    session
+        .notes()
+        .written
+        .entry(item.task)
+        .or_default()
+        .push((write.step.clone(), address, written));
+}
+
+fn action_word(written: &Written) -> &'static str {
+    use weir_sdk::connector::Action;
+    match written.action {
+        Action::Created => "created",
+        Action::Updated => "updated",
+        Action::Unchanged => "already as it should be",
+        Action::Deleted => "deleted",
+    }
+}
+
+/// The journal of one write of one batch.
+struct Journal<'a> {
+    session: &'a Session<'a>,
+    step: &'a str,
+    tasks: &'a [TaskId],
+    touched: Mutex<Vec<TaskId>>,
+}
+
+impl Journal<'_> {
+    fn shared(&self) -> &Shared {
+        self.session.shared
+    }
+
+    fn task(&self, row: usize) -> Result<TaskId, Error> {
+        self.tasks.get(row).copied().ok_or_else(|| {
+            Error::bug(format!(
+                "the connector spoke of row {row}, which it was not given"
+            ))
+        })
+    }
+}
+
+#[async_trait]
+impl Effects for Journal<'_> {
+    async fn intend(&self, effect: &str, rows: &[usize]) -> Result<(), Error> {
+        let at = self.shared().context.clock.now();
+        let effect = format!("{}/{effect}", self.step);
+        let mut changes = Vec::with_capacity(rows.len());
+        for row in rows {
+            changes.push(Change::Intend {
+                task: self.task(*row)?,
+                effect: effect.clone(),
+                at,
+            });
+        }
+        self.shared().store.commit(changes).await.map(drop)
+    }
+
+    async fn finish(&self, effect: &str, results: Vec<(usize, Result<Value, Error>)>) -> Result<(), Error> {
+        let effect = format!("{}/{effect}", self.step);
+        let mut changes = Vec::with_capacity(results.len());
+        for (row, result) in results {
+            let task = self.task(row)?;
+            if result.is_ok() {
+                self.touched
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .push(task);
+            }
+            changes.push(Change::Journal {
+                task,
+                effect: effect.clone(),
+                result: result.ok(),
+            });
+        }
+        self.shared().commit_surely(changes).await.map(drop)
+    }
+}
+
+impl Observer for Journal<'_> {
+    fn exchange(&self, rows: &[usize], exchange: Exchange) {
+        let tasks = rows
+            .iter()
+            .filter_map(|row| self.tasks.get(*row).copied())
+            .collect();
+        self.session.notes().exchanges.push((tasks, exchange));
+    }
+}
