@@ -39,6 +39,8 @@ pub trait Build {
     fn finding(&self, path: &[&str], code: &str, message: String) -> Finding;
     /// A schema by `PREFIX/NAME`.
     fn schema(&self, name: &str) -> Result<Arc<dyn Schema>, String>;
+    /// Identity of the step within its route: its name, else kind and ordinal.
+    fn step_id(&self) -> String;
     /// Names of the maps, for "did you mean".
     fn maps(&self) -> Vec<String>;
     /// Names of connections, and of the entities that can be written on one.

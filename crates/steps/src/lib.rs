@@ -1,1 +1,20 @@
-//! See ARCHITECTURE.md.
+//! The kinds of steps. Each is a folder with its parameters (their doc comments are the user's documentation), its
+//! behaviour and its cases, and a line in `all.rs`; maps, checks and connectors are reached through contracts only.
+//!
+//! Read first: [`all`] (the list), [`weir_sdk::step::Step`] (the contract) and the folder `filter` (the shortest kind).
+
+mod all;
+mod fail;
+mod filter;
+mod log;
+mod map;
+mod parameters;
+mod remove;
+mod rename;
+mod set;
+mod skip;
+mod unchanged;
+mod validate;
+mod write;
+
+pub use all::all;

@@ -1,0 +1,20 @@
+use std::sync::Arc;
+
+use weir_sdk::step::StepKind;
+
+/// Every kind of step, in alphabetical order.
+pub fn all() -> Vec<Arc<dyn StepKind>> {
+    vec![
+        Arc::new(crate::fail::Kind),
+        Arc::new(crate::filter::Kind),
+        Arc::new(crate::log::Kind),
+        Arc::new(crate::map::Kind),
+        Arc::new(crate::remove::Kind),
+        Arc::new(crate::rename::Kind),
+        Arc::new(crate::set::Kind),
+        Arc::new(crate::skip::Kind),
+        Arc::new(crate::unchanged::Kind),
+        Arc::new(crate::validate::Kind),
+        Arc::new(crate::write::Kind),
+    ]
+}

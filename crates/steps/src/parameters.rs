@@ -1,0 +1,72 @@
+//! Reading a step's parameters.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use weir_model::{Finding, did_you_mean};
+use weir_sdk::expressions::Expression;
+use weir_sdk::step::Build;
+
+use std::sync::Arc;
+
+/// The parameters as their type. An unknown key or word is a finding with "did you mean".
+pub(crate) fn read<T: DeserializeOwned>(parameters: &Value, build: &dyn Build) -> Result<T, Finding> {
+    T::deserialize(parameters).map_err(|error| {
+        let message = error.to_string();
+        let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+        let (unknown, allowed) = (quoted.first().copied(), quoted.iter().skip(1).copied());
+        match unknown {
+            Some(name) if message.starts_with("unknown field") => build
+                .finding(&[name], "unknown-key", format!("unknown key `{name}`"))
+                .suggest(did_you_mean(name, allowed.clone()).or_else(|| {
+                    Some(format!(
+                        "allowed here: {}",
+                        allowed.collect::<Vec<_>>().join(", ")
+                    ))
+                })),
+            Some(word) if message.starts_with("unknown variant") => build
+                .finding(
+                    &[],
+                    "unknown-word",
+                    format!("`{word}` is not a word that stands here"),
+                )
+                .suggest(did_you_mean(word, allowed.clone()).or_else(|| {
+                    Some(format!(
+                        "allowed here: {}",
+                        allowed.collect::<Vec<_>>().join(", ")
+                    ))
+                })),
+            Some(name) if message.starts_with("missing field") => {
+                build.finding(&[], "missing-key", format!("the key `{name}` is missing"))
+            }
+            _ => build.finding(&[], "wrong-value", message),
+        }
+    })
+}
+
+pub(crate) fn schema<T: JsonSchema>() -> Value {
+    schemars::schema_for!(T).to_value()
+}
+
+/// A JSONata expression at a place within the parameters.
+pub(crate) fn expression(
+    build: &dyn Build,
+    path: &[&str],
+    text: &str,
+) -> Result<Arc<dyn Expression>, Finding> {
+    build.expressions().expression(&build.snippet(path, text))
+}
+
+/// Text with `{{ … }}` at a place within the parameters.
+pub(crate) fn template(build: &dyn Build, path: &[&str], text: &str) -> Result<Arc<dyn Expression>, Finding> {
+    build.expressions().template(&build.snippet(path, text))
+}
+
+/// What a template gave, as text for people.
+pub(crate) fn text(value: Option<Value>) -> String {
+    match value {
+        None => String::new(),
+        Some(Value::String(text)) => text,
+        Some(other) => other.to_string(),
+    }
+}
