@@ -258,6 +258,17 @@ async fn a_11_updated_selects_by_time() {
         search(&pim, "products", since("2026-08-01 00:00:00")).await.len(),
         0
     );
+    let simple = &search(&pim, "products", json!({ "parent": [{ "operator": "EMPTY" }] })).await[0];
+    let exact = simple["updated"].as_str().unwrap()[..19].replace('T', " ");
+    for (operator, found) in [("=", true), (">", false), ("<", false)] {
+        let condition = json!({ "updated": [{ "operator": operator, "value": exact }] });
+        let hits = search(&pim, "products", condition).await;
+        assert_eq!(
+            hits.iter().any(|item| item["uuid"] == simple["uuid"]),
+            found,
+            "{operator}"
+        );
+    }
     let change = json!({ "kind": "change_variants", "count": 10 });
     let changed = pim.control("change", change).await["identifiers"]
         .as_array()

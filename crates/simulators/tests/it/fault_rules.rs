@@ -95,13 +95,14 @@ async fn f_5_a_truncated_body_belongs_to_work_that_was_done() {
 }
 
 #[tokio::test]
-async fn f_6_an_answer_that_is_not_json() {
+async fn f_6_an_answer_that_is_not_json_to_work_that_was_done() {
     let shop = shop(Profile::Code2026).await;
     shop.control("faults", json!({ "kind": "invalid_json", "count": 1 }))
         .await;
-    let answer = shop.get(STORES).await;
+    let answer = shop.post("stocks", json!([{ "name": "x" }])).await;
     assert_eq!(answer.status, 200);
     assert!(serde_json::from_slice::<Value>(&answer.bytes).is_err());
+    assert_eq!(stocks(&shop).await, 3);
 }
 
 #[tokio::test]

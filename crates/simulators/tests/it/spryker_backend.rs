@@ -143,6 +143,7 @@ async fn s_44_the_report_finds_what_is_there_twice() {
         (&json!(true), &json!(true)),
         "{clean}"
     );
+    assert_eq!(clean["created"], json!({}), "the start is nobody's work");
     let image = json!([{ "external_url_large": "l", "external_url_small": "s" }]);
     for _ in 0..2 {
         assert_eq!(shop.post("product-images", image.clone()).await.status, 201);
