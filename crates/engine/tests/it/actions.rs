@@ -1,0 +1,80 @@
+use serde_json::json;
+use weir_engine::Action;
+use weir_model::task::State;
+use weir_model::{Error, Kind};
+
+use crate::world::{Setup, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_task_is_retried_or_skipped_by_a_person() {
+    let world = World::new(10, vec![json!({ "code": "a" }), json!({ "code": "b" })]);
+    for key in ["a", "b"] {
+        world.target.fail(key, [Error::new(Kind::Rejected, "no")]);
+    }
+    let engine = world.engine(&Setup::default()).await;
+    world.run(&engine).await;
+    let dead = world.tasks(State::Dead).await;
+    let task = |key: &str| dead.iter().find(|task| task.key == key).unwrap().id;
+    assert_eq!(
+        engine.act(&task("a"), Action::Retry).await.unwrap(),
+        State::Queued
+    );
+    assert_eq!(
+        engine.act(&task("b"), Action::Skip).await.unwrap(),
+        State::Skipped
+    );
+    world.settle(&engine).await;
+    assert_eq!(world.target.log(), ["a"]);
+    assert_eq!(world.keys(State::Done).await, ["a"]);
+    assert_eq!(world.keys(State::Skipped).await, ["b"]);
+
+    let refused = engine.act(&task("b"), Action::Retry).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Conflict);
+    assert!(
+        refused
+            .message
+            .ends_with("(`b`) is skipped and cannot be retried"),
+        "{refused}"
+    );
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiting_task_is_let_go_by_a_person() {
+    let world = World::new(10, vec![json!({ "code": "leaf", "parent": "never" })]);
+    let engine = world
+        .engine(&Setup {
+            waits_for_parent: true,
+            ..Setup::default()
+        })
+        .await;
+    world.run(&engine).await;
+    let leaf = world.tasks(State::Waiting).await.remove(0);
+    engine.act(&leaf.id, Action::Release).await.unwrap();
+    world.settle(&engine).await;
+    assert_eq!(world.target.log(), ["leaf"]);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_a_new_task_and_an_old_version_is_refused() {
+    let world = World::new(10, vec![json!({ "code": "a", "v": 1 })]);
+    let engine = world.engine(&Setup::default()).await;
+    world.run(&engine).await;
+    let first = world.tasks(State::Done).await.remove(0);
+    let again = engine.replay(&first.id).await.unwrap();
+    world.settle(&engine).await;
+    let replayed = world.store.task(&again).await.unwrap().unwrap().row;
+    assert_eq!(replayed.replay_of, Some(first.id));
+    assert_eq!(replayed.state, State::Skipped, "the same was delivered before");
+
+    world.source.put(json!({ "code": "a", "v": 2 }));
+    world.run(&engine).await;
+    let refused = engine.replay(&first.id).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Conflict);
+    assert!(
+        refused.message.contains("a newer version of `a` was delivered"),
+        "{refused}"
+    );
+    engine.stop().await;
+}

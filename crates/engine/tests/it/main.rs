@@ -1,0 +1,11 @@
+//! The engine with the real store, real steps and scripted systems on both ends.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod actions;
+mod delivery;
+mod dependencies;
+mod failures;
+mod reading;
+mod systems;
+mod world;
