@@ -4,6 +4,7 @@
 //! Read first: [`Error`] (the one error that crosses crates), [`task::State`] with [`task::next`] (what may happen to a
 //! task) and [`config::Route`] (what a user writes).
 
+pub mod base;
 pub mod config;
 pub mod cursor;
 pub mod dependency;
