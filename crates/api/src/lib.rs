@@ -1,1 +1,25 @@
-//! See ARCHITECTURE.md.
+//! The doors over HTTP: a REST API under `/api/v1`, a set-up and a sign-in page, a plain status page, health. Closed by
+//! default: `guard.rs` lets in what `weir_access::permissions` lists, and nothing else.
+//!
+//! Read first: [`Api`] (what is served), [`router`] (one line an endpoint) and [`openapi`] (the description, from the
+//! same functions that answer).
+
+mod connections;
+mod guard;
+mod health;
+mod links;
+mod openapi;
+mod pages;
+mod problem;
+mod router;
+mod routes;
+mod runs;
+mod scopes;
+mod secrets;
+mod state;
+mod tasks;
+mod tokens;
+
+pub use openapi::openapi;
+pub use router::{Door, router};
+pub use state::{Api, Served};

@@ -82,6 +82,17 @@ pub trait Connection: Send + Sync {
     /// Tries sign-in and one harmless read, and explains in plain words what is wrong.
     async fn check(&self) -> Vec<CheckResult>;
 
+    /// Sends a write that the target must refuse as a whole (one good row and one bad row in a transaction), and explains
+    /// the answer. Only when a person asked for it: what a target runs beside a create is not always rolled back.
+    async fn dry_run_write(&self) -> Vec<CheckResult> {
+        vec![CheckResult {
+            what: "dry-run write".to_owned(),
+            ok: true,
+            message: format!("`{}` knows no write that is rolled back; nothing was sent", self.description().name),
+            duration_ms: 0,
+        }]
+    }
+
     /// Reads one page. To read on, send the same request with `page` set to the answer's `next`; positions survive a
     /// restart. Exchanges are reported to `observer`.
     async fn read(&self, request: &ReadRequest, observer: &dyn Observer) -> Result<Page, Error>;
