@@ -1,1 +1,10 @@
-//! See ARCHITECTURE.md.
+//! Checks of data: entities against JSON Schema, and files of comma separated values.
+//!
+//! Read first: [`JsonSchema`] (compiles schemas), `violation.rs` (turns what the validator finds into sentences) and
+//! [`csv::read`] (lookup files).
+
+pub mod csv;
+mod schema;
+mod violation;
+
+pub use schema::{JsonSchema, Resolve};
