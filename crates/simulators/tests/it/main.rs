@@ -2,7 +2,8 @@
 //! HTTP, as a client would ask it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod akeneo_rules;
+mod akeneo_reads;
+mod akeneo_writes;
 mod catalogue_rules;
 mod client;
 mod control_rules;
