@@ -1,0 +1,81 @@
+//! Everything that can be found wrong without a network, in one go.
+
+use std::path::Path;
+
+use weir_model::Finding;
+use weir_sdk::expressions::Snippet;
+
+use super::{Project, Secrets, compile, connect, is_clean, load, read, references, settings};
+use crate::wiring::Wiring;
+
+/// What a check looked at and found.
+pub(crate) struct Checked {
+    pub(crate) environments: Vec<String>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Checks a folder for one environment, or for all that weir.yaml names.
+pub(crate) fn check(root: &Path, environment: Option<&str>, wiring: &Wiring) -> anyhow::Result<Checked> {
+    let (texts, mut findings) = read(root)?;
+    let first = load(&texts, environment, wiring);
+    let mut environments = match environment {
+        Some(name) => vec![name.to_owned()],
+        None => first.environments.clone(),
+    };
+    let mut loaded = vec![first];
+    for name in environments.iter().skip(1) {
+        loaded.push(load(&texts, Some(name), wiring));
+    }
+    for loaded in loaded {
+        findings.extend(loaded.findings);
+        if let Some(project) = loaded.project {
+            look(&project, wiring, &mut findings);
+        }
+    }
+    environments.sort();
+    Ok(Checked {
+        environments,
+        findings: tidy(findings),
+    })
+}
+
+/// Everything beyond reading: references, settings, expressions, steps.
+pub(crate) fn look(project: &Project, wiring: &Wiring, findings: &mut Vec<Finding>) {
+    let before = findings.len();
+    settings::check(project, wiring, findings);
+    references::check(project, findings);
+    if is_clean(&findings[before..]) {
+        connect(project, &Secrets::placeholders(), &wiring.context, findings);
+    }
+    compile(project, wiring, findings);
+    lint(project, wiring, findings);
+}
+
+/// What compiles and is still surely not meant.
+fn lint(project: &Project, wiring: &Wiring, findings: &mut Vec<Finding>) {
+    let snippet = |path: &str| {
+        project
+            .texts
+            .get(path)
+            .map(|text| Snippet::new(path, text.clone()))
+    };
+    let functions = snippet("functions.jsonata");
+    for name in project.maps() {
+        if let Some(map) = snippet(&format!("maps/{name}.jsonata")) {
+            findings.extend(wiring.lint(&map, functions.as_ref()));
+        }
+    }
+}
+
+/// Sorted by place; what several environments or several checks say of one place and code is said once.
+pub(crate) fn tidy(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by(|a, b| {
+        (a.severity, &a.file, a.line, a.column, &a.code, &a.message)
+            .cmp(&(b.severity, &b.file, b.line, b.column, &b.code, &b.message))
+    });
+    findings.dedup_by(|a, b| {
+        (&a.file, a.line, a.column, &a.message) == (&b.file, b.line, b.column, &b.message)
+            || (a.line > 0 && a.code == b.code && (&a.file, a.line, a.column) == (&b.file, b.line, b.column))
+    });
+    findings
+}
