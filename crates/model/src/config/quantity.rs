@@ -78,7 +78,7 @@ impl fmt::Display for Span {
         let (unit, factor) = SPAN_UNITS
             .iter()
             .rev()
-            .find(|(_, factor)| self.ms >= *factor && self.ms % factor == 0)
+            .find(|(_, factor)| self.ms >= *factor && self.ms.is_multiple_of(*factor))
             .unwrap_or(&SPAN_UNITS[0]);
         write!(f, "{}{unit}", self.ms / factor)
     }
@@ -123,7 +123,7 @@ impl fmt::Display for Bytes {
         let (unit, factor) = BYTE_UNITS
             .iter()
             .rev()
-            .find(|(_, factor)| self.count >= *factor && self.count % factor == 0)
+            .find(|(_, factor)| self.count >= *factor && self.count.is_multiple_of(*factor))
             .unwrap_or(&BYTE_UNITS[0]);
         write!(f, "{}{unit}", self.count / factor)
     }

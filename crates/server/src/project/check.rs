@@ -5,7 +5,7 @@ use std::path::Path;
 use weir_model::Finding;
 use weir_sdk::expressions::Snippet;
 
-use super::{Project, Secrets, compile, connect, is_clean, load, read, references, settings};
+use super::{Project, Secrets, compile, connect, fields, is_clean, load, read, references, settings};
 use crate::wiring::Wiring;
 
 /// What a check looked at and found.
@@ -49,6 +49,12 @@ pub(crate) fn look(project: &Project, wiring: &Wiring, findings: &mut Vec<Findin
     }
     compile(project, wiring, findings);
     lint(project, wiring, findings);
+    fields::check(project, findings);
+    if !project.connections_are_known() {
+        // What a connector would have brought is missing everywhere; one finding says why.
+        let follows = ["unknown-schema", "unknown-entity", "unknown-link"];
+        findings.retain(|finding| !follows.contains(&finding.code.as_str()));
+    }
 }
 
 /// What compiles and is still surely not meant.

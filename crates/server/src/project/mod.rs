@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod compile;
 mod connect;
+mod fields;
 mod files;
 mod names;
 mod reads;
@@ -77,6 +78,13 @@ impl Project {
     pub(crate) fn connector(&self, connection: &str) -> Option<&Arc<dyn Connector>> {
         self.connectors
             .get(&self.connections.get(connection)?.value.connector)
+    }
+
+    /// Every connection could be read, and its connector exists.
+    pub(crate) fn connections_are_known(&self) -> bool {
+        let files = self.texts.keys().filter(|path| path.starts_with("connections/")).count();
+        files == self.connections.len()
+            && self.connections.values().all(|part| self.connectors.contains_key(&part.value.connector))
     }
 
     /// Names of the maps.
