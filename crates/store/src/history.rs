@@ -170,15 +170,10 @@ impl History {
             .sum())
     }
 
-    /// Newest day first; a task is not in a file older than itself.
+    /// Newest day first. The time in the id is not used to stop early: clocks are set back, and ids may come from another
+    /// machine.
     pub(crate) fn task(&self, id: &TaskId) -> Result<Option<TaskDetail>, Fault> {
-        let made = id.0.get_timestamp().map(|at| at.to_unix().0);
-        let first_day = made.and_then(|seconds| i64::try_from(seconds / 86_400).ok());
         for file in self.files()? {
-            // Less a day, for clocks that were set back.
-            if first_day.is_some_and(|first| file.day < first - 1) {
-                break;
-            }
             if let Some(connection) = file.read()?
                 && let Some(found) = detail(&connection, id)?
             {
@@ -223,7 +218,8 @@ impl DayFile {
 
     /// `None` when retention dropped it meanwhile, or when the mover has not yet made its tables.
     pub(crate) fn read(&self) -> Result<Option<Connection>, Fault> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        // Not read-only: a mover that was killed leaves a journal which the next reader has to roll back.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = match Connection::open_with_flags(&self.path, flags) {
             Ok(connection) => connection,
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !self.path.exists() => {
@@ -232,6 +228,7 @@ impl DayFile {
             Err(error) => return Err(self.unreadable(&error)),
         };
         connection.busy_timeout(BUSY)?;
+        connection.pragma_update(None, "query_only", true)?;
         let tables: i64 = connection
             .query_row(
                 "SELECT count(*) FROM sqlite_schema WHERE name = 'attempts'",

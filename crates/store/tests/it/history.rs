@@ -1,0 +1,95 @@
+//! The day files themselves.
+
+use std::path::Path;
+
+use weir_model::task::State;
+use weir_sdk::store::Store;
+use weir_store::SqliteStore;
+
+use crate::conformance::given::{RETENTION, days, ended, finished, insert, keys, query, task_id};
+
+fn files(folder: &Path) -> String {
+    let mut names: Vec<String> = std::fs::read_dir(folder.join("history"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names.join(" ")
+}
+
+async fn fill(store: &dyn Store) {
+    finished(store, "products", "done", days(0)).await;
+    let changes = [State::Skipped, State::Cancelled].map(|state| {
+        let id = task_id();
+        vec![
+            insert(id, "products", state.name()),
+            ended(id, State::Queued, state, days(0)),
+        ]
+    });
+    store.commit(changes.concat()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_day_and_class_is_one_file_and_is_dropped_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    fill(&store).await;
+    std::fs::write(folder.path().join("history/notes.txt"), "of a person").unwrap();
+    assert_eq!(store.tidy(days(3), &RETENTION).await.unwrap(), 3);
+    assert_eq!(
+        files(folder.path()),
+        "2026-11-22.done.db 2026-11-22.skipped.db notes.txt"
+    );
+    store.tidy(days(4), &RETENTION).await.unwrap();
+    assert_eq!(
+        files(folder.path()),
+        "2026-11-22.done.db notes.txt",
+        "skipped ones: three days"
+    );
+    assert_eq!(keys(&store, &query(9)).await.0, "done");
+    store.tidy(days(31), &RETENTION).await.unwrap();
+    assert_eq!(files(folder.path()), "notes.txt");
+}
+
+/// The crash between the copy and the delete: rows lie in staging and in the day file.
+#[tokio::test]
+async fn a_row_that_was_copied_and_not_yet_deleted_is_found_once_and_moved_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    fill(&store).await;
+    drop(store);
+    let before = std::fs::read(folder.path().join("main.db")).unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    store.tidy(days(0), &RETENTION).await.unwrap();
+    drop(store);
+    // Also what a restored backup looks like.
+    std::fs::write(folder.path().join("main.db"), before).unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(
+            keys(&store, &query(9)).await,
+            ("cancelled skipped done".to_owned(), None)
+        );
+        store.tidy(days(0), &RETENTION).await.unwrap();
+    }
+    assert_eq!(store.health().await.unwrap()["staging"], 0);
+}
+
+/// More than a step of the mover, in several days.
+#[tokio::test]
+async fn many_rows_are_moved_in_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(folder.path()).unwrap();
+    for day in 0..3 {
+        let mut changes = Vec::new();
+        for number in 0..900 {
+            let id = task_id();
+            changes.push(insert(id, "products", &number.to_string()));
+            changes.push(ended(id, State::Queued, State::Skipped, days(day)));
+        }
+        store.commit(changes).await.unwrap();
+    }
+    assert_eq!(store.tidy(days(2), &RETENTION).await.unwrap(), 2_700);
+    let page = store.tasks(&query(1_000)).await.unwrap();
+    assert_eq!((page.tasks.len(), page.next.is_some()), (1_000, true));
+}
