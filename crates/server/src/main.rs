@@ -88,5 +88,6 @@ fn start_logging(command: &Command) {
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_writer(std::io::stderr)
         .with_target(false)
+        .with_ansi(output::is_terminal())
         .init();
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::json;
 
+use super::templates::{AKENEO_TO_SPRYKER, CATEGORIES_BACKEND_API};
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -19,7 +20,7 @@ pub(crate) struct Template {
 }
 
 /// Every template, alphabetical. Written out: a file that is missing here breaks the test that compares the lists.
-pub(crate) const TEMPLATES: &[Template] = &[crate::commands::templates::AKENEO_TO_SPRYKER, EMPTY];
+pub(crate) const TEMPLATES: &[Template] = &[AKENEO_TO_SPRYKER, CATEGORIES_BACKEND_API, EMPTY];
 
 const EMPTY: Template = Template {
     name: "empty",

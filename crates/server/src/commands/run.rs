@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use weir_engine::Status;
 
+use crate::commands::serve::stopped;
 use crate::exit::Exit;
 use crate::online::{Client, quoted};
 use crate::output::Output;
@@ -26,8 +27,17 @@ async fn settle(client: &Client, route: &str, output: Output) -> anyhow::Result<
         .send("POST", "/runs", Some(&json!({ "route": route })))
         .await?;
     let mut progress = Progress::new(output);
+    let stop = stopped();
+    tokio::pin!(stop);
     let status = loop {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            _ = &mut stop => {
+                progress.end();
+                let goes_on = if client.is_here() { "the next run goes on at its page" } else { "the server goes on" };
+                anyhow::bail!("stopped looking before `{route}` was settled; {goes_on}");
+            }
+        }
         let status: Status = serde_json::from_value(client.get("/status").await?)?;
         progress.show(&status, |name| name == route);
         let settled = status

@@ -44,3 +44,22 @@ pub(crate) const AKENEO_TO_SPRYKER: Template = Template {
         "weir.yaml",
     ),
 };
+
+/// The second way into Spryker.
+pub(crate) const CATEGORIES_BACKEND_API: Template = Template {
+    name: "categories-backend-api",
+    summary: "categories and attributes of an Akeneo through Spryker's Backend API",
+    files: files!("categories-backend-api":
+        "README.md",
+        "connections/akeneo.yaml",
+        "connections/spryker.yaml",
+        "environments/dev.yaml",
+        "maps/attribute.cases.yaml",
+        "maps/attribute.jsonata",
+        "maps/category.cases.yaml",
+        "maps/category.jsonata",
+        "routes/attributes.yaml",
+        "routes/categories.yaml",
+        "weir.yaml",
+    ),
+};

@@ -15,9 +15,13 @@ const CHARACTERS_MIN: usize = 4;
 const KEYWORDS: &[&str] = &["and", "or", "in", "true", "false", "null", "function"];
 
 pub(super) fn check(project: &Project, findings: &mut Vec<Finding>) {
-    let Some(expressions) = &project.expressions else { return };
+    let Some(expressions) = &project.expressions else {
+        return;
+    };
     for name in project.maps() {
-        let Some(map) = expressions.map(name) else { continue };
+        let Some(map) = expressions.map(name) else {
+            continue;
+        };
         let names = |schema: &Option<String>| -> BTreeSet<String> {
             let bundle = schema.as_ref().and_then(|name| project.schemas.bundle(name).ok());
             let mut names = BTreeSet::new();
@@ -105,9 +109,15 @@ fn words(text: &str) -> Vec<Word<'_>> {
                 at = end_of_string(bytes, start, quote);
                 let content = &text[start..at.min(bytes.len())];
                 at += 1;
-                let is_name = text.get(at..).is_some_and(|rest| rest.trim_start().starts_with(':'));
+                let is_name = text
+                    .get(at..)
+                    .is_some_and(|rest| rest.trim_start().starts_with(':'));
                 if is_name {
-                    words.push(Word { role: Role::Target, text: content, offset: start });
+                    words.push(Word {
+                        role: Role::Target,
+                        text: content,
+                        offset: start,
+                    });
                 }
             }
             b'$' => at = end_of_name(bytes, at + 1),
@@ -116,7 +126,11 @@ fn words(text: &str) -> Vec<Word<'_>> {
                 let end = end_of_name(bytes, at);
                 let name = &text[at..end];
                 if !KEYWORDS.contains(&name) {
-                    words.push(Word { role: Role::Source, text: name, offset: at });
+                    words.push(Word {
+                        role: Role::Source,
+                        text: name,
+                        offset: at,
+                    });
                 }
                 at = end;
             }
@@ -153,7 +167,14 @@ mod tests {
         use Role::{Source, Target};
         assert_eq!(
             found,
-            [(Target, "sku"), (Source, "code"), (Target, "name"), (Source, "labels"), (Source, "de_DE"), (Target, "p")]
+            [
+                (Target, "sku"),
+                (Source, "code"),
+                (Target, "name"),
+                (Source, "labels"),
+                (Source, "de_DE"),
+                (Target, "p")
+            ]
         );
     }
 

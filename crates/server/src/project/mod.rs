@@ -82,9 +82,16 @@ impl Project {
 
     /// Every connection could be read, and its connector exists.
     pub(crate) fn connections_are_known(&self) -> bool {
-        let files = self.texts.keys().filter(|path| path.starts_with("connections/")).count();
+        let files = self
+            .texts
+            .keys()
+            .filter(|path| path.starts_with("connections/"))
+            .count();
         files == self.connections.len()
-            && self.connections.values().all(|part| self.connectors.contains_key(&part.value.connector))
+            && self
+                .connections
+                .values()
+                .all(|part| self.connectors.contains_key(&part.value.connector))
     }
 
     /// Names of the maps.

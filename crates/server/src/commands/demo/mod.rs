@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
+use weir_engine::Engine;
+use weir_model::Kind;
 
 use crate::cli::Demo;
 use crate::commands::serve::{Doors, stopped};
@@ -25,6 +27,9 @@ use simulators::Simulators;
 use verdict::Verdict;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// A simulator may be down on purpose for a minute.
+const BEGIN_ATTEMPTS_MAX: u32 = 120;
+const BEGIN_AGAIN: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(places: &Places, options: &Demo, output: Output) -> anyhow::Result<Exit> {
     let faults = Faults::parse(&options.faults)?;
@@ -78,12 +83,7 @@ pub(crate) async fn run(places: &Places, options: &Demo, output: Output) -> anyh
 async fn deliver(running: &Running, begin: Instant, output: Output) -> anyhow::Result<f64> {
     let engine = running.engine()?;
     for route in engine.status().routes.keys() {
-        match engine.run(route, "start").await {
-            Ok(_) => {}
-            // Its own trigger was faster.
-            Err(error) if error.kind == weir_model::Kind::Conflict => {}
-            Err(error) => return Err(error).with_context(|| format!("could not run `{route}`")),
-        }
+        begin_run(engine, route).await?;
     }
     let mut progress = Progress::new(output);
     let stop = stopped();
@@ -102,6 +102,29 @@ async fn deliver(running: &Running, begin: Instant, output: Output) -> anyhow::R
     }
     progress.end();
     Ok(begin.elapsed().as_secs_f64())
+}
+
+/// Starts a run of a route. Lookups are read first, and with faults that may need more than one try.
+async fn begin_run(engine: &Engine, route: &str) -> anyhow::Result<()> {
+    for attempt in 1.. {
+        match engine.run(route, "start").await {
+            Ok(_) => break,
+            // Its own trigger was faster.
+            Err(error) if error.kind == Kind::Conflict => break,
+            Err(error) if attempt < BEGIN_ATTEMPTS_MAX && may_pass(error.kind) => {
+                tokio::time::sleep(BEGIN_AGAIN).await;
+            }
+            Err(error) => return Err(error).with_context(|| format!("could not run `{route}`")),
+        }
+    }
+    Ok(())
+}
+
+fn may_pass(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::RateLimited | Kind::Unavailable | Kind::Timeout | Kind::Unauthenticated | Kind::OutcomeUnknown
+    )
 }
 
 async fn serve(
