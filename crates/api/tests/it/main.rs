@@ -5,6 +5,7 @@ mod closed;
 mod document;
 mod pages;
 mod tokens;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

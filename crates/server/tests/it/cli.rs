@@ -83,7 +83,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
             if path.is_dir() {
                 open.push(path)
             } else {
-                drop(found.insert(name))
+                found.insert(name);
             }
         }
     }

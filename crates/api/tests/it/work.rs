@@ -1,0 +1,349 @@
+//! Runs, tasks and switches with a real engine behind the doors, over a system that refuses one row.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use weir_api::{Api, Door, Served};
+use weir_engine::Engine;
+use weir_engine::configuration::{Configuration, Route, Step};
+use weir_model::config::{Read, RouteLimits, Switch, Trace, WriteMode};
+use weir_model::{Error, Kind, Scope, retry};
+use weir_sdk::Context;
+use weir_sdk::connector::{
+    CheckResult, Connection, Description, Effects, LookupRequest, Observer, Outcome, Page, ReadRequest, Row,
+    WriteRequest, Written,
+};
+use weir_sdk::context::{Clock, Dice};
+use weir_sdk::expressions::{Expression, Scope as Seen};
+use weir_sdk::http::{Answer, Http, Request};
+use weir_sdk::step::{Batch, Services, Write};
+use weir_sdk::store::Retention;
+
+use crate::{BASE, House, Said, ask, house};
+
+/// Three rows to read; `bad` is refused until it is repaired.
+struct System {
+    description: Description,
+    is_repaired: AtomicBool,
+}
+
+#[async_trait]
+impl Connection for System {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+    async fn check(&self) -> Vec<CheckResult> {
+        let message = "sign-in works".to_owned();
+        vec![CheckResult {
+            what: "sign-in".to_owned(),
+            ok: true,
+            message,
+            duration_ms: 1,
+        }]
+    }
+    async fn read(&self, _: &ReadRequest, _: &dyn Observer) -> Result<Page, Error> {
+        let row = |code: &str| Row {
+            value: json!({ "code": code }),
+            changed_at: None,
+        };
+        Ok(Page {
+            rows: vec![row("a"), row("bad"), row("c")],
+            next: None,
+        })
+    }
+    async fn lookup(&self, _: &LookupRequest, _: &dyn Observer) -> Result<Vec<Vec<Value>>, Error> {
+        Ok(Vec::new())
+    }
+    async fn write(&self, request: &WriteRequest, effects: &dyn Effects) -> Vec<Outcome> {
+        let rows: Vec<usize> = (0..request.rows.len()).collect();
+        effects.intend("write", &rows).await.unwrap();
+        let mut results = Vec::new();
+        let mut outcomes = Vec::new();
+        for (i, row) in request.rows.iter().enumerate() {
+            if row.key == "bad" && !self.is_repaired.load(Ordering::SeqCst) {
+                let error = Error::new(Kind::Rejected, "the system refuses `bad`").with("field", "code");
+                results.push((i, Err(error.clone())));
+                outcomes.push(Outcome::Failed(error));
+            } else {
+                results.push((i, Ok(json!({}))));
+                let ids = BTreeMap::from([("id".to_owned(), json!(i))]);
+                outcomes.push(Outcome::Written(Written {
+                    ids,
+                    ..Written::default()
+                }));
+            }
+        }
+        effects.finish("write", results).await.unwrap();
+        outcomes
+    }
+}
+
+struct Code;
+
+impl Expression for Code {
+    fn evaluate(&self, input: &Value, _: &Seen<'_>) -> Result<Option<Value>, Error> {
+        Ok(input.get("code").cloned())
+    }
+}
+
+struct Send;
+
+#[async_trait]
+impl weir_sdk::step::Step for Send {
+    async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error> {
+        let write = Write {
+            connection: "system".to_owned(),
+            entity: "things".to_owned(),
+            mode: WriteMode::Upsert,
+            step: "write-1".to_owned(),
+        };
+        services.write(&write, batch).await;
+        Ok(())
+    }
+    fn has_effect(&self) -> bool {
+        true
+    }
+}
+
+struct Real(Instant);
+
+#[async_trait]
+impl Clock for Real {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+    fn monotonic_ms(&self) -> u64 {
+        self.0.elapsed().as_millis() as u64
+    }
+    async fn sleep_ms(&self, ms: u64) {
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+}
+
+impl Dice for Real {
+    fn roll(&self) -> f64 {
+        0.5
+    }
+    fn uuid(&self) -> uuid::Uuid {
+        uuid::Uuid::now_v7()
+    }
+}
+
+#[async_trait]
+impl Http for Real {
+    async fn send(&self, _: Request) -> Result<Answer, Error> {
+        Err(Error::bug("there is no network here"))
+    }
+}
+
+fn configuration(system: Arc<System>) -> Configuration {
+    let read = Read {
+        connection: "system".to_owned(),
+        entity: "things".to_owned(),
+        filter: BTreeMap::new(),
+        fields: Vec::new(),
+        with: BTreeMap::new(),
+    };
+    let step = Step {
+        id: "write-1".to_owned(),
+        kind: "write".to_owned(),
+        name: None,
+        when: None,
+        on_error: None,
+        step: Arc::new(Send),
+    };
+    let route = Route {
+        title: "Things".to_owned(),
+        reads: vec![read],
+        changed_since: None,
+        every_ms: None,
+        key: Arc::new(Code),
+        source_steps: Vec::new(),
+        steps: vec![step],
+        waits_for: Vec::new(),
+        resend_on: Vec::new(),
+        latest_only: true,
+        policy: retry::Policy::default(),
+        limits: RouteLimits::default(),
+        trace: Trace::Full,
+        switch: Switch::On,
+    };
+    let connection: Arc<dyn Connection> = system;
+    Configuration {
+        scope: Scope::new("shop", "dev"),
+        release: 1,
+        vars: json!({}),
+        connections: BTreeMap::from([("system".to_owned(), connection)]),
+        routes: BTreeMap::from([("things".to_owned(), route)]),
+        lookups: BTreeMap::new(),
+        retention: Retention {
+            done_days: 30,
+            skipped_days: 7,
+            dead_days: 180,
+        },
+    }
+}
+
+struct Working {
+    house: House,
+    api: Arc<Api>,
+    engine: Arc<Engine>,
+    system: Arc<System>,
+}
+
+async fn working() -> Working {
+    let house = house();
+    let system = Arc::new(System {
+        description: Description::default(),
+        is_repaired: AtomicBool::new(false),
+    });
+    let configuration = configuration(system.clone());
+    let connections = configuration.connections.clone();
+    let real = Arc::new(Real(Instant::now()));
+    let context = Context {
+        clock: real.clone(),
+        dice: real.clone(),
+        http: real,
+    };
+    let engine = Arc::new(
+        Engine::start_idle(configuration, house.api.store.clone(), context)
+            .await
+            .unwrap(),
+    );
+    let api = Arc::new(Api {
+        store: house.api.store.clone(),
+        access: house.api.access.clone(),
+        secrets: house.api.secrets.clone(),
+        served: vec![Served {
+            scope: Scope::new("shop", "dev"),
+            release: 1,
+            engine: Some(engine.clone()),
+            connections,
+        }],
+    });
+    Working {
+        house,
+        api,
+        engine,
+        system,
+    }
+}
+
+impl Working {
+    async fn ask(&self, method: &str, path: &str, body: &str) -> Said {
+        let router = weir_api::router(self.api.clone(), Door::Socket);
+        let headers = &["content-type: application/json"];
+        let said = ask(router, method, &format!("{BASE}{path}"), headers, body).await;
+        assert!(said.status < 500, "{method} {path}: {}", said.text);
+        said
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_started_watched_repaired_and_replayed() {
+    let work = working().await;
+    let started = work.ask("POST", "/runs", r#"{"route": "things"}"#).await;
+    assert_eq!(started.status, 202);
+    work.engine.wait_settled().await;
+
+    let runs = work.ask("GET", "/runs?route=things", "").await.json();
+    assert_eq!(runs[0]["run"]["id"], started.json()["run"]);
+    assert_eq!(runs[0]["counts"], json!({ "done": 2, "dead": 1 }));
+    let routes = work.ask("GET", "/routes", "").await.json();
+    assert_eq!(
+        (&routes[0]["counts"]["done"], &routes[0]["status"]["dead"]),
+        (&json!(2), &json!(1))
+    );
+
+    let dead = work.ask("GET", "/tasks?state=dead", "").await.json();
+    let id = dead["tasks"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(dead["tasks"][0]["error"]["message"], "the system refuses `bad`");
+    let shown = work.ask("GET", &format!("/tasks/{id}"), "").await.json();
+    assert_eq!(shown["input"], json!({ "code": "bad" }));
+    assert_eq!(shown["attempts"][0]["attempt"], 1, "{shown}");
+
+    let conflict = work.ask("POST", &format!("/tasks/{id}/release"), "").await;
+    assert!(
+        conflict.status == 409 && conflict.text.contains("dead"),
+        "{}",
+        conflict.text
+    );
+    work.system.is_repaired.store(true, Ordering::SeqCst);
+    assert_eq!(
+        work.ask("POST", &format!("/tasks/{id}/retry"), "").await.json(),
+        json!({ "state": "queued" })
+    );
+    work.engine.wait_settled().await;
+    let done = work.ask("GET", "/tasks?state=done&key=bad", "").await.json();
+    assert_eq!(done["tasks"][0]["id"], id.as_str());
+    let replayed = work.ask("POST", &format!("/tasks/{id}/replay"), "").await.json();
+    work.engine.wait_settled().await;
+    let again = work
+        .ask(
+            "GET",
+            &format!("/tasks/{}", replayed["task"].as_str().unwrap()),
+            "",
+        )
+        .await
+        .json();
+    assert_eq!(
+        (&again["task"]["replay_of"], &again["task"]["state"]),
+        (&json!(id), &json!("done"))
+    );
+
+    let links = work.ask("GET", "/links?of=system/things&text=a", "").await.json();
+    assert!(
+        links.as_array().unwrap().iter().any(|link| link["key"] == "a"),
+        "{links}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_are_switched_and_connections_tried() {
+    let work = working().await;
+    let off = work
+        .ask("PUT", "/routes/things/switch", r#"{"switch": "off"}"#)
+        .await;
+    assert_eq!(off.json(), json!({ "switch": "off" }));
+    assert_eq!(
+        work.ask("GET", "/status", "").await.json()["routes"]["things"]["switch"],
+        "off"
+    );
+    let unknown = work
+        .ask("PUT", "/routes/thing/switch", r#"{"switch": "off"}"#)
+        .await;
+    assert_eq!(unknown.status, 404, "{}", unknown.text);
+    let checks = work
+        .ask("POST", "/connections/system/check?dry_run_write=true", "")
+        .await
+        .json();
+    assert_eq!(
+        (&checks[0]["ok"], &checks[1]["what"]),
+        (&json!(true), &json!("dry-run write"))
+    );
+    let page = ask(
+        weir_api::router(work.api.clone(), Door::Socket),
+        "GET",
+        "/",
+        &[],
+        "",
+    )
+    .await;
+    assert!(
+        page.text.contains("Things") && page.text.contains("works"),
+        "{}",
+        page.text
+    );
+    assert_eq!(
+        work.house
+            .ask("GET", &format!("{BASE}/tasks"), &[], "")
+            .await
+            .status,
+        401
+    );
+}
