@@ -17,7 +17,7 @@ use weir_sdk::http::Http;
 use crate::output::Output;
 use crate::place::Places;
 use crate::runtime::{self, Running, Start};
-use crate::wiring::Wiring;
+use crate::wiring;
 
 const TIMEOUT_MS: u64 = 120_000;
 const ANSWER_BYTES_MAX: u64 = 100_000_000;
@@ -49,7 +49,7 @@ impl Client {
             Some(url) => Door::Remote {
                 url: url.trim_end_matches('/').to_owned(),
                 token: places.token.clone(),
-                http: Wiring::new()?.context.http,
+                http: wiring::http()?,
             },
             None if socket_answers(&places.socket()).await => Door::Socket(places.socket()),
             None => {

@@ -205,6 +205,11 @@ fn open(data: &Path, wiring: &Wiring) -> anyhow::Result<Opened> {
             )
         })?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data)?);
+    // The usual place is within the project folder, and neither data nor its key belong into git.
+    let ignore = data.join(".gitignore");
+    if !ignore.exists() {
+        std::fs::write(&ignore, "*\n").with_context(|| format!("could not write {}", ignore.display()))?;
+    }
     let key = match config::data_key() {
         Some(text) => DataKey::from_text(&text)?,
         None => DataKey::open(data)?,

@@ -83,7 +83,8 @@ fn connectors(_language: &Arc<dyn Language>) -> anyhow::Result<BTreeMap<String, 
     Ok(BTreeMap::new())
 }
 
-fn http() -> anyhow::Result<Arc<dyn weir_sdk::http::Http>> {
+/// The one client of a process.
+pub(crate) fn http() -> anyhow::Result<Arc<dyn weir_sdk::http::Http>> {
     struct None;
     #[async_trait::async_trait]
     impl weir_sdk::http::Http for None {

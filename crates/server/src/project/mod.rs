@@ -69,7 +69,7 @@ pub(crate) struct Project {
 pub(crate) struct Loaded {
     pub(crate) project: Option<Project>,
     pub(crate) findings: Vec<Finding>,
-    /// Files that could not be read as what they should be; what refers to them is not complained about again.
+    /// Every environment that weir.yaml names.
     pub(crate) environments: Vec<String>,
 }
 

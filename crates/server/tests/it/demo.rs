@@ -63,6 +63,23 @@ fn broken_products_sink_only_themselves() {
 }
 
 #[test]
+fn a_shop_that_is_away_for_a_while_costs_nothing_but_time() {
+    let said = weir(
+        &[
+            SMALL,
+            &["--faults", "spryker:down,akeneo:rate_limit,spryker:late"],
+        ]
+        .concat(),
+    );
+    let summary = said.json();
+    assert!(
+        said.code == 0 && summary["verified"] == true,
+        "{summary}\n{}",
+        said.err
+    );
+}
+
+#[test]
 fn unknown_faults_are_refused_before_anything_starts() {
     for (faults, part) in [
         ("rate_limt", "did you mean `rate_limit`?"),

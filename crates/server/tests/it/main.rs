@@ -3,6 +3,7 @@
 
 mod check;
 mod cli;
+mod crash;
 mod demo;
 mod serve;
 mod store;

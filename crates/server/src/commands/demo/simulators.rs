@@ -1,16 +1,17 @@
 //! The two simulators as children of this process: they see only what a PIM and a shop see.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
-use weir_sdk::http::Request;
+use weir_sdk::http::{Http, Request};
 
 use crate::cli::Demo;
-use crate::wiring::Wiring;
+use crate::wiring;
 
 const START_WITHIN: Duration = Duration::from_secs(60);
 const TIMEOUT_MS: u64 = 60_000;
@@ -20,7 +21,7 @@ pub(super) struct Simulators {
     pub(super) akeneo: String,
     pub(super) spryker: String,
     children: Vec<Child>,
-    wiring: Wiring,
+    http: Arc<dyn Http>,
 }
 
 impl Simulators {
@@ -43,7 +44,7 @@ impl Simulators {
             akeneo,
             spryker,
             children: vec![first, second],
-            wiring: Wiring::new()?,
+            http: wiring::http()?,
         })
     }
 
@@ -67,8 +68,6 @@ impl Simulators {
             allow_private: true,
         };
         let answer = self
-            .wiring
-            .context
             .http
             .send(request)
             .await
