@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use serde_json::Value;
+use weir_connectors::{Loaded, Source, load, manifest_schema, shipped};
 use weir_model::Finding;
 use weir_sdk::checker::Checker;
 use weir_sdk::connector::Connector;
 use weir_sdk::expressions::{Language, Snippet};
+use weir_sdk::http::Http;
 use weir_sdk::{Catalog, Context};
 
 use crate::context;
@@ -22,43 +25,74 @@ pub(crate) struct Wiring {
     pub(crate) language: Arc<dyn Language>,
     pub(crate) checker: Arc<dyn Checker>,
     pub(crate) context: Context,
+    /// Schemas of the shipped connectors, by `akeneo@1` and name.
+    schemas: BTreeMap<String, Schemas>,
+}
+
+/// Schemas by name.
+pub(crate) type Schemas = BTreeMap<String, Value>;
+
+/// Connectors and their schemas, by name with major version.
+#[derive(Default)]
+pub(crate) struct Connectors {
+    pub(crate) connectors: BTreeMap<String, Arc<dyn Connector>>,
+    pub(crate) schemas: BTreeMap<String, Schemas>,
+}
+
+impl Connectors {
+    fn add(&mut self, loaded: Loaded) {
+        self.schemas.insert(loaded.name.clone(), loaded.schemas);
+        self.connectors.insert(loaded.name, loaded.connector);
+    }
 }
 
 impl Wiring {
     pub(crate) fn new() -> anyhow::Result<Wiring> {
         let language: Arc<dyn Language> = Arc::new(weir_mapping::Jsonata);
+        let mut connectors = Connectors::default();
+        for source in shipped() {
+            let loaded = load(&source, &*language).map_err(|findings| {
+                let words: Vec<String> = findings.iter().map(ToString::to_string).collect();
+                anyhow::anyhow!(
+                    "a shipped connector is broken, which is a fault of Weir: {}",
+                    words.join("; ")
+                )
+            })?;
+            connectors.add(loaded);
+        }
         let steps = weir_steps::all()
             .into_iter()
             .map(|kind| (kind.name(), kind))
             .collect();
-        let catalog = Catalog {
-            connectors: connectors(&language)?,
-            steps,
-        };
-        let context = context::system(http()?);
         Ok(Wiring {
-            catalog,
+            catalog: Catalog {
+                connectors: connectors.connectors,
+                steps,
+            },
             language,
             checker: Arc::new(weir_checks::JsonSchema::new()),
-            context,
+            context: context::system(http()?),
+            schemas: connectors.schemas,
         })
     }
 
-    /// Connectors in the project's own `connectors/` folder.
-    pub(crate) fn own_connectors(
-        &self,
-        _texts: &Texts,
-    ) -> (BTreeMap<String, Arc<dyn Connector>>, Vec<Finding>) {
-        (BTreeMap::new(), Vec::new())
-    }
-
-    /// Schemas that a connector (`akeneo@1`) ships, by name.
-    pub(crate) fn schemas_of(&self, _connector: &str, _texts: &Texts) -> BTreeMap<String, Value> {
-        BTreeMap::new()
+    /// Shipped connectors and those in the project's own `connectors/` folder, which come first.
+    pub(crate) fn connectors(&self, texts: &Texts, findings: &mut Vec<Finding>) -> Connectors {
+        let mut connectors = Connectors {
+            connectors: self.catalog.connectors.clone(),
+            schemas: self.schemas.clone(),
+        };
+        for source in own_sources(texts) {
+            match load(&source, &*self.language) {
+                Ok(loaded) => connectors.add(loaded),
+                Err(found) => findings.extend(found),
+            }
+        }
+        connectors
     }
 
     /// The base model's schemas, by name.
-    pub(crate) fn base_schemas(&self) -> BTreeMap<String, Value> {
+    pub(crate) fn base_schemas(&self) -> Schemas {
         weir_model::base::schemas()
             .into_iter()
             .map(|(name, schema)| (name.to_owned(), schema))
@@ -79,26 +113,45 @@ impl Wiring {
     }
 }
 
-fn connectors(_language: &Arc<dyn Language>) -> anyhow::Result<BTreeMap<String, Arc<dyn Connector>>> {
-    Ok(BTreeMap::new())
-}
-
 /// The one client of a process.
-pub(crate) fn http() -> anyhow::Result<Arc<dyn weir_sdk::http::Http>> {
-    struct None;
-    #[async_trait::async_trait]
-    impl weir_sdk::http::Http for None {
-        async fn send(
-            &self,
-            _: weir_sdk::http::Request,
-        ) -> Result<weir_sdk::http::Answer, weir_model::Error> {
-            Err(weir_model::Error::bug("no client"))
-        }
-    }
-    Ok(Arc::new(None))
+pub(crate) fn http() -> anyhow::Result<Arc<dyn Http>> {
+    Ok(Arc::new(
+        weir_connectors::http::Client::new().context("could not make the HTTP client")?,
+    ))
 }
 
 /// Schemas of files that other crates read.
-pub(crate) fn more_schemas() -> BTreeMap<String, Value> {
-    BTreeMap::new()
+pub(crate) fn more_schemas() -> Schemas {
+    BTreeMap::from([("connector".to_owned(), manifest_schema())])
+}
+
+/// The files of each folder in `connectors/`.
+fn own_sources(texts: &Texts) -> Vec<Source> {
+    let mut sources: BTreeMap<&str, Source> = BTreeMap::new();
+    for (path, text) in texts {
+        let Some((folder, file)) = path
+            .strip_prefix("connectors/")
+            .and_then(|rest| rest.split_once('/'))
+        else {
+            continue;
+        };
+        let source = sources.entry(folder).or_insert_with(|| Source {
+            folder: format!("connectors/{folder}"),
+            manifest: String::new(),
+            functions: None,
+            schemas: BTreeMap::new(),
+        });
+        if let Some(name) = file
+            .strip_prefix("schemas/")
+            .and_then(|name| name.strip_suffix(".json"))
+        {
+            source.schemas.insert(name.to_owned(), text.clone());
+        }
+        match file {
+            "connector.yaml" => source.manifest.clone_from(text),
+            "functions.jsonata" => source.functions = Some(text.clone()),
+            _ => {}
+        }
+    }
+    sources.into_values().collect()
 }

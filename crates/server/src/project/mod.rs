@@ -173,15 +173,14 @@ pub(crate) fn load(texts: &Texts, environment: Option<&str>, wiring: &Wiring) ->
     let lookups = reader.folder("lookups");
     let mut findings = reader.findings;
 
-    let (own_connectors, found) = wiring.own_connectors(texts);
-    findings.extend(found);
-    let mut connectors = wiring.catalog.connectors.clone();
-    connectors.extend(own_connectors);
+    let shipped_and_own = wiring.connectors(texts, &mut findings);
     let mut schemas = Schemas::default();
     schemas.add("base", &wiring.base_schemas());
     for (name, part) in &connections {
         let part: &Part<Connection> = part;
-        schemas.add(name, &wiring.schemas_of(&part.value.connector, texts));
+        if let Some(of_connector) = shipped_and_own.schemas.get(&part.value.connector) {
+            schemas.add(name, of_connector);
+        }
     }
     schemas.add_own(texts, &mut findings);
     let expressions = library(texts, wiring, &mut findings);
@@ -195,7 +194,7 @@ pub(crate) fn load(texts: &Texts, environment: Option<&str>, wiring: &Wiring) ->
         connections,
         routes,
         lookups,
-        connectors,
+        connectors: shipped_and_own.connectors,
         schemas,
         expressions,
     };
