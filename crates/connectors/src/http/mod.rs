@@ -1,0 +1,5 @@
+//! The HTTP transport.
+
+mod client;
+
+pub use client::Client;

@@ -1,0 +1,24 @@
+//! The connectors that come with the binary.
+
+use crate::load::Source;
+
+macro_rules! connector {
+    ($name:literal, [$($schema:literal),* $(,)?], $functions:expr) => {
+        Source {
+            folder: concat!("connectors/", $name).to_owned(),
+            manifest: include_str!(concat!("../../../connectors/", $name, "/connector.yaml")).to_owned(),
+            functions: $functions,
+            schemas: [$((
+                $schema.to_owned(),
+                include_str!(concat!("../../../connectors/", $name, "/schemas/", $schema, ".json")).to_owned(),
+            )),*]
+            .into_iter()
+            .collect(),
+        }
+    };
+}
+
+/// The files of every shipped connector, in alphabetical order.
+pub fn shipped() -> Vec<Source> {
+    vec![]
+}
