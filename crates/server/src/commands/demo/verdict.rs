@@ -164,7 +164,7 @@ impl Verdict {
                     .push(format!("the source of `{name}` failed: {failure}"));
             }
             if counts.dead > 0 || counts.waiting > 0 {
-                let sentence = format!("{} of `{name}` are dead and {} wait", counts.dead, counts.waiting);
+                let sentence = format!("`{name}`: {} dead, {} waiting", counts.dead, counts.waiting);
                 let list = if broken_on_purpose {
                     &mut self.right
                 } else {
@@ -187,7 +187,8 @@ impl Verdict {
         let complete = report["complete"].as_bool().unwrap_or(true) || broken_on_purpose;
         let good = report["clean"] == true && complete;
         let list = if good { &mut self.right } else { &mut self.wrong };
-        list.push(format!("{system}'s own report: {}", sentences.join(" ")));
+        let words = if sentences.is_empty() { "nothing is wrong".to_owned() } else { sentences.join(" ") };
+        list.push(format!("{system}'s own report: {words}"));
     }
 
     fn compare(
