@@ -6,10 +6,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use serde_json::Value;
 use weir_connectors::{Loaded, Source, load, manifest_schema, shipped};
+use weir_mapping::CaseResult;
 use weir_model::Finding;
 use weir_sdk::checker::Checker;
 use weir_sdk::connector::Connector;
-use weir_sdk::expressions::{Language, Snippet};
+use weir_sdk::expressions::{Expressions, Language, Snippet};
 use weir_sdk::http::Http;
 use weir_sdk::{Catalog, Context};
 
@@ -105,6 +106,17 @@ impl Wiring {
             file: file.to_owned(),
             ..finding
         })
+    }
+
+    /// Runs the cases of a map; `file` is the path and text of the file they stand in.
+    pub(crate) fn cases(
+        &self,
+        expressions: &dyn Expressions,
+        map: &str,
+        file: (&str, &str),
+        vars: &Value,
+    ) -> Result<Vec<CaseResult>, Vec<Finding>> {
+        weir_mapping::run_cases(expressions, map, file.0, file.1, vars)
     }
 
     /// What can be said about a map beyond that it compiles.

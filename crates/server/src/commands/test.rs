@@ -1,7 +1,7 @@
 //! `weir test`: the cases of the maps.
 
 use serde_json::json;
-use weir_mapping::{CaseResult, run_cases};
+use weir_mapping::CaseResult;
 use weir_model::Finding;
 
 use crate::exit::Exit;
@@ -31,7 +31,7 @@ pub(crate) fn run(places: &Places, filter: Option<&str>, output: Output) -> anyh
         if filter.is_some_and(|part| !map.contains(part)) {
             continue;
         }
-        match run_cases(&*expressions, map, path, text, &vars) {
+        match wiring.cases(&*expressions, map, (path, text), &vars) {
             Ok(found) => results.extend(found),
             Err(found) => findings.extend(found),
         }

@@ -5,7 +5,9 @@ use std::path::Path;
 use weir_model::Finding;
 use weir_sdk::expressions::Snippet;
 
-use super::{Project, Secrets, compile, connect, fields, is_clean, load, read, references, settings};
+use super::{
+    Project, Secrets, compile, connect, fields, is_clean, load, read, references, settings, vars_value,
+};
 use crate::wiring::Wiring;
 
 /// What a check looked at and found.
@@ -50,10 +52,32 @@ pub(crate) fn look(project: &Project, wiring: &Wiring, findings: &mut Vec<Findin
     compile(project, wiring, findings);
     lint(project, wiring, findings);
     fields::check(project, findings);
+    cases(project, wiring, findings);
     if !project.connections_are_known() {
         // What a connector would have brought is missing everywhere; one finding says why.
         let follows = ["unknown-schema", "unknown-entity", "unknown-link"];
         findings.retain(|finding| !follows.contains(&finding.code.as_str()));
+    }
+}
+
+/// Are files of cases what they should be? Whether the cases pass is for `weir test` to say.
+fn cases(project: &Project, wiring: &Wiring, findings: &mut Vec<Finding>) {
+    let Some(expressions) = &project.expressions else {
+        return;
+    };
+    for (path, text) in &project.texts {
+        if let Some(map) = path
+            .strip_prefix("maps/")
+            .and_then(|name| name.strip_suffix(".cases.yaml"))
+        {
+            let vars = vars_value(&project.vars);
+            findings.extend(
+                wiring
+                    .cases(&**expressions, map, (path, text), &vars)
+                    .err()
+                    .unwrap_or_default(),
+            );
+        }
     }
 }
 
@@ -70,6 +94,9 @@ fn lint(project: &Project, wiring: &Wiring, findings: &mut Vec<Finding>) {
         if let Some(map) = snippet(&format!("maps/{name}.jsonata")) {
             findings.extend(wiring.lint(&map, functions.as_ref()));
         }
+    }
+    if let Some(functions) = &functions {
+        findings.extend(wiring.lint(functions, None));
     }
 }
 

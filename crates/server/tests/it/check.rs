@@ -269,6 +269,27 @@ const TYPOS: &[(&str, &str, &str, &str, &str)] = &[
         "maps/abstract.jsonata:",
         "did you mean `approval_status`?",
     ),
+    (
+        "maps/category.jsonata",
+        "$vars.STORES",
+        "$vers.STORES",
+        "maps/category.jsonata:13:",
+        "did you mean `$vars`?",
+    ),
+    (
+        "maps/category.jsonata",
+        "$$.labels",
+        "$$.lables",
+        "maps/category.jsonata:14:",
+        "did you mean `labels`?",
+    ),
+    (
+        "maps/category.cases.yaml",
+        "- name: a category below another",
+        "- nmae: a category below another",
+        "maps/category.cases.yaml:",
+        "did you mean `name`?",
+    ),
 ];
 
 #[test]

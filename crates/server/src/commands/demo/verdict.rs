@@ -187,7 +187,11 @@ impl Verdict {
         let complete = report["complete"].as_bool().unwrap_or(true) || broken_on_purpose;
         let good = report["clean"] == true && complete;
         let list = if good { &mut self.right } else { &mut self.wrong };
-        let words = if sentences.is_empty() { "nothing is wrong".to_owned() } else { sentences.join(" ") };
+        let words = if sentences.is_empty() {
+            "nothing is wrong".to_owned()
+        } else {
+            sentences.join(" ")
+        };
         list.push(format!("{system}'s own report: {words}"));
     }
 
