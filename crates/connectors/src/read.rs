@@ -141,6 +141,11 @@ async fn list(
     let mut scope = Map::new();
     scope.insert(parameter.to_owned(), parent.clone());
     scope.insert("parent".to_owned(), parent.clone());
+    if let Some(when) = &plan.when
+        && !when.is_true(&Value::Object(scope.clone()))?
+    {
+        return Ok(Vec::new());
+    }
     let request = ReadRequest { entity: entity.name.clone(), ..ReadRequest::default() };
     let (mut all, mut position) = (Vec::new(), None);
     for _ in 0..PAGES_MAX {

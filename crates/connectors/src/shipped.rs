@@ -20,5 +20,16 @@ macro_rules! connector {
 
 /// The files of every shipped connector, in alphabetical order.
 pub fn shipped() -> Vec<Source> {
-    vec![]
+    vec![
+        connector!(
+            "akeneo",
+            ["attribute", "attribute-option", "category", "family", "family-variant", "product", "product-model"],
+            Some(include_str!("../../../connectors/akeneo/functions.jsonata").to_owned())
+        ),
+        connector!(
+            "spryker-data-exchange",
+            ["attribute", "category", "product", "product-abstract"],
+            None
+        ),
+    ]
 }

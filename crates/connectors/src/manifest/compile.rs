@@ -58,6 +58,7 @@ pub(crate) struct ReferencePlan {
 
 pub(crate) struct ReadPlan {
     pub(crate) parents: BTreeMap<String, String>,
+    pub(crate) when: Option<Formula>,
     pub(crate) request: Request,
     pub(crate) records: Formula,
     pub(crate) paginate: Paginate,
@@ -276,6 +277,7 @@ fn read_plan(
     };
     Ok(ReadPlan {
         parents: read.parents.clone(),
+        when: read.when.as_deref().map(|text| compiler.expression(text)).transpose()?,
         request: Request::compile(&read.request, compiler)?,
         records: compiler.expression(&read.records)?,
         paginate: Paginate::compile(read.paginate.as_ref(), compiler)?,

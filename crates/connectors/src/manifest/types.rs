@@ -244,6 +244,9 @@ pub(crate) struct Read {
     /// Parameter to the entity whose rows are gone through.
     #[serde(default, rename = "for")]
     pub(crate) parents: BTreeMap<String, String>,
+    /// JSONata that sees the parent under its parameter: only below such parents there is anything to read.
+    #[serde(default)]
+    pub(crate) when: Option<String>,
     pub(crate) request: Request,
     pub(crate) records: String,
     #[serde(default)]
