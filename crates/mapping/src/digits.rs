@@ -11,11 +11,13 @@ use serde_json::{Number, Value};
 use weir_model::json::same;
 
 /// Integers and decimals of so many digits survive floating point.
-const DIGITS_SAFE: usize = 15;
+pub(crate) const DIGITS_SAFE: usize = 15;
 
 #[derive(Default)]
 pub(crate) struct Digits {
     known: HashMap<u64, Original>,
+    /// A number beyond floating point, which the engine would make null.
+    too_large: Option<Number>,
 }
 
 enum Original {
@@ -40,8 +42,15 @@ impl Digits {
         }
     }
 
+    pub(crate) fn too_large(&self) -> Option<&Number> {
+        self.too_large.as_ref()
+    }
+
     fn remember_number(&mut self, number: &Number) {
-        let Some(float) = number.as_f64() else { return };
+        let Some(float) = number.as_f64().filter(|float| float.is_finite()) else {
+            self.too_large = Some(number.clone());
+            return;
+        };
         let equal = |a: &Number, b: &Number| same(&Value::Number(a.clone()), &Value::Number(b.clone()));
         match self.known.get_mut(&float.to_bits()) {
             None => {

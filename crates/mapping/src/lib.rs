@@ -18,6 +18,7 @@ mod reference;
 mod session;
 mod template;
 mod tokens;
+mod trace;
 
 pub use cases::{CaseResult, Difference, run_cases};
 pub use functions::{Example, Function, all as functions};

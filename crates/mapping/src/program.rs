@@ -207,6 +207,8 @@ pub(crate) struct Found {
     pub(crate) defined: BTreeSet<String>,
     /// Names that are called, and where.
     calls: Vec<(String, usize)>,
+    /// Calls of functions: name, number of arguments, place.
+    counts: Vec<(String, usize, usize)>,
     /// Every variable that is read, and where.
     pub(crate) reads: Vec<(String, usize)>,
 }
@@ -216,20 +218,26 @@ pub(crate) fn walk(root: &Node) -> Found {
         uses: BTreeSet::new(),
         defined: BTreeSet::new(),
         calls: Vec::new(),
+        counts: Vec::new(),
         reads: Vec::new(),
     };
+    // `value ~> $f(x)` calls `$f` with one argument more than stands there.
+    let mut applied = BTreeSet::new();
     root.walk(&mut |node| {
         match &node.kind {
             NodeKind::Variable { name } => {
                 found.uses.insert(name.clone());
                 found.reads.push((name.clone(), node.span.start));
             }
-            NodeKind::Function { procedure, .. } | NodeKind::Partial { procedure, .. } => {
+            NodeKind::Function { procedure, args } | NodeKind::Partial { procedure, args } => {
                 if let Some((name, at)) = variable(procedure) {
                     found.calls.push((name.to_owned(), at));
+                    let count = args.len() + usize::from(applied.contains(&node.id));
+                    found.counts.push((name.to_owned(), count, at));
                 }
             }
             NodeKind::Apply { rhs, .. } => {
+                applied.insert(rhs.id);
                 if let Some((name, at)) = variable(rhs) {
                     found.calls.push((name.to_owned(), at));
                 }
@@ -296,6 +304,15 @@ fn check_calls(snippet: &Snippet, found: &Found, names: &Names<'_>) -> Result<()
             format!("there is no function `${name}`"),
         )
         .suggest(suggestion));
+    }
+    for (name, count, at) in &found.counts {
+        let own = functions::all().find(|(_, function)| function.name == name);
+        if let Some((_, function)) = own
+            && !found.defined.contains(name)
+            && let Some(message) = function.wrong_count(*count)
+        {
+            return Err(finding(snippet, *at, "arguments", message));
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! One evaluation: limits, bindings, digits, and errors told in terms of the user's files.
 
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jlens_core::{Bindings, HostFunction, Options};
 use scoped_tls_hkt::scoped_thread_local;
@@ -15,9 +15,10 @@ use crate::functions::{Call, Fault, Function, kind_of};
 use crate::library::Library;
 use crate::place::place;
 use crate::program::Program;
+use crate::trace::FieldTrace;
 
 /// Steps of one evaluation: an entity of a megabyte needs some hundred thousand.
-const STEPS_MAX: u64 = 20_000_000;
+const STEPS_MAX: u64 = 5_000_000;
 /// Time of one evaluation, the last net under the steps.
 const TIME_MAX: Duration = Duration::from_secs(10);
 /// Nesting of calls within one evaluation.
@@ -45,6 +46,9 @@ pub(crate) struct Session<'a> {
     /// The error of a map within a map, which crosses the engine as it is.
     failure: RefCell<Option<Error>>,
     maps_depth: Cell<u32>,
+    started: Instant,
+    /// An evaluation is repeated to see where it fails; once is enough.
+    tracing: Cell<bool>,
 }
 
 /// Evaluates a program for itself, with a session of its own.
@@ -60,6 +64,8 @@ pub(crate) fn evaluate(
         digits: RefCell::default(),
         failure: RefCell::default(),
         maps_depth: Cell::new(0),
+        started: Instant::now(),
+        tracing: Cell::new(false),
     };
     SESSION.set(&session, || session.run(program, input))
 }
@@ -81,8 +87,15 @@ impl Session<'_> {
                 }
             }
         }
+        if let Some(number) = self.digits.borrow().too_large() {
+            return Err(self.unusable(
+                program,
+                &format!("the number {number} is too large; bring it as text"),
+            ));
+        }
         let options = Options::new()
-            .timeout(TIME_MAX)
+            // One clock for all maps that call each other.
+            .timeout(TIME_MAX.saturating_sub(self.started.elapsed()))
             .max_steps(STEPS_MAX)
             .max_depth(DEPTH_MAX)
             .max_string_length(BYTES_MAX)
@@ -95,9 +108,17 @@ impl Session<'_> {
             Ok(None) => Ok(None),
             Ok(Some(mut value)) => match self.digits.borrow().restore(&mut value) {
                 Ok(()) => Ok(Some(value)),
-                Err(confused) => Err(self.confused(program, &confused)),
+                Err(Confused(a, b)) => {
+                    let why = format!(
+                        "the numbers {a} and {b} have more digits than can be told apart; bring them as text"
+                    );
+                    Err(self.unusable(program, &why))
+                }
             },
-            Err(error) => Err(self.explain(program, &error)),
+            Err(error) => {
+                let error = self.explain(program, &error);
+                Err(self.locate(program, input, &bindings, &options, error))
+            }
         };
         // A function that caught nothing must not leave its error to the next.
         self.failure.borrow_mut().take();
@@ -121,18 +142,10 @@ impl Session<'_> {
         u64::from_le_bytes(seed)
     }
 
-    fn confused(&self, program: &Program, confused: &Confused) -> Error {
-        let Confused(a, b) = confused;
-        let (snippet, _) = program.origin(usize::MAX);
-        Error::new(
-            Kind::Invalid,
-            format!(
-                "could not evaluate `{}`: the numbers {a} and {b} have more digits than can be told apart; \
-                 bring them as text",
-                snippet.file
-            ),
-        )
-        .with("file", &snippet.file)
+    /// A number of the input that the engine cannot carry.
+    fn unusable(&self, program: &Program, why: &str) -> Error {
+        let file = &program.origin(usize::MAX).0.file;
+        Error::new(Kind::Invalid, format!("could not evaluate `{file}`: {why}")).with("file", file)
     }
 
     fn explain(&self, program: &Program, error: &jlens_core::Error) -> Error {
@@ -176,6 +189,35 @@ impl Session<'_> {
             result = result.with("value", cut(&value.to_string()));
         }
         result
+    }
+
+    /// Adds the field of the result, where the place in the text does not tell it.
+    fn locate(
+        &self,
+        program: &Program,
+        input: &Value,
+        bindings: &Bindings,
+        options: &Options,
+        mut error: Error,
+    ) -> Error {
+        let within = error.get("file") == Some(&program.origin(usize::MAX).0.file);
+        let known = within && error.get("field").is_some();
+        if known || error.kind == Kind::Limit || self.maps_depth.get() > 0 || self.tracing.replace(true) {
+            return error;
+        }
+        let mut trace = FieldTrace::default();
+        // It fails as before; what it says is known.
+        let _ = program
+            .engine
+            .evaluate_traced(Some(input), bindings, options, &mut trace);
+        if let Some(outer) = trace.field() {
+            let position = error.context.iter().position(|(name, _)| name == "field");
+            match position {
+                Some(at) => error.context[at].1 = format!("{outer}.{}", error.context[at].1),
+                None => error = error.with("field", outer),
+            }
+        }
+        error
     }
 
     /// `$map.NAME(input)`: the map sees its argument as root and the same bindings.
@@ -255,16 +297,9 @@ fn map(name: String) -> HostFunction {
 }
 
 fn host(function: &'static Function) -> HostFunction {
-    let (fewest, most) = function.arguments;
-    HostFunction::new(most, move |arguments, host| {
+    HostFunction::new(function.arguments.1, move |arguments, host| {
         SESSION.with(|session| {
-            if arguments.len() < fewest || arguments.len() > most {
-                let message = format!(
-                    "`${}` is called as `{}`, not with {} arguments",
-                    function.name,
-                    function.signature,
-                    arguments.len()
-                );
+            if let Some(message) = function.wrong_count(arguments.len()) {
                 return Err(jlens_core::Error::new(CODE_OWN).with("message", message));
             }
             let call = Call {

@@ -28,6 +28,19 @@ pub struct Function {
     pub(crate) body: fn(&Call<'_>) -> Result<Option<Value>, Fault>,
 }
 
+impl Function {
+    /// What to say about a call with so many arguments, if anything.
+    pub(crate) fn wrong_count(&self, count: usize) -> Option<String> {
+        let (fewest, most) = self.arguments;
+        (count < fewest || count > most).then(|| {
+            format!(
+                "`${}` is called as `{}`, not with {count} arguments",
+                self.name, self.signature
+            )
+        })
+    }
+}
+
 /// An expression and what it gives, as JSON; `nothing` for a missing value, `error: …` for a part of the message.
 pub struct Example {
     pub expression: &'static str,

@@ -57,6 +57,25 @@ fn unknown_functions_and_maps_are_named() {
 }
 
 #[test]
+fn own_functions_have_their_number_of_arguments() {
+    let said = "error[arguments]: `$money` is called as `$money(amount, currency)`, not with";
+    check(
+        None,
+        &[],
+        "a +\n $money(1)",
+        &[&format!("t:2:2: {said} 1 arguments")],
+    );
+    check(
+        None,
+        &[],
+        "a ~> $money(1, 'EUR')",
+        &[&format!("t:1:6: {said} 3 arguments")],
+    );
+    check(None, &[], "a ~> $money('EUR')", &[]);
+    check(None, &[], "($money := function($x) { $x }; $money(1))", &[]);
+}
+
+#[test]
 fn broken_text_has_a_place() {
     check(
         None,
@@ -132,7 +151,7 @@ fn variables_that_nothing_sets_are_warned_of() {
     let functions = Snippet::new("functions.jsonata", "( $root := function($c) { $map.x($c) } )");
     let snippet = Snippet::new(
         "t",
-        "( $a := $vers.X; $map.address($a) ~> $root; $.b@$l#$i.($l.c & $i); $source.x )",
+        "( $a := $vers.X; $map.address($a) ~> $root; $.b@$l#$i.($l.c & $i); $source.x; 12345678901234567 )",
     );
     let shown: Vec<String> = lint(&snippet, Some(&functions), &["vars", "source"])
         .iter()
@@ -140,6 +159,9 @@ fn variables_that_nothing_sets_are_warned_of() {
         .collect();
     assert_eq!(
         shown,
-        ["t:1:9: warning[unknown-variable]: nothing sets the variable `$vers`; did you mean `$vars`?"]
+        [
+            "t:1:9: warning[unknown-variable]: nothing sets the variable `$vers`; did you mean `$vars`?",
+            "t:1:79: warning[number-digits]: the number 12345678901234567 has more digits than can be computed with (15); write it as text"
+        ]
     );
 }

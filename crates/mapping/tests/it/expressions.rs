@@ -32,6 +32,9 @@ struct Case {
     error: Option<String>,
     #[serde(default)]
     kind: Option<String>,
+    /// The field of the result where the error is.
+    #[serde(default)]
+    field: Option<String>,
 }
 
 #[test]
@@ -73,6 +76,14 @@ fn check(case: Case) {
         (Ok(Some(actual)), None) => assert!(same(&actual, &case.gives), "{}: {actual}", case.expression),
         (Err(error), Some(part)) => {
             assert!(error.message.contains(&part), "{}: {error}", case.expression);
+            if let Some(field) = case.field {
+                assert_eq!(
+                    error.get("field"),
+                    Some(field.as_str()),
+                    "{}: {error:?}",
+                    case.expression
+                );
+            }
             let kind =
                 case.kind
                     .as_deref()

@@ -42,6 +42,8 @@ fn numbers_that_cannot_be_told_apart_are_an_error() {
             .contains("9007199254740993 and 9007199254740992 have more digits"),
         "{error}"
     );
+    let error = evaluate("b", &json(r#"{"a":1e400}"#)).unwrap_err();
+    assert!(error.message.contains("1e+400 is too large"), "{error}");
     // They do no harm where they do not come out.
     check("c", r#"{"a":9007199254740993,"b":9007199254740992,"c":1}"#, "1");
 }
