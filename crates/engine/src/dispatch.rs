@@ -225,18 +225,10 @@ async fn hold_waiting(
     let mut free = Vec::new();
     if let Ok(again) = again {
         for ((ready, before), now) in tasks.iter().zip(&lacks).zip(again) {
-            if before.error.is_none() && now.error.is_none() && now.needs.is_empty() {
-                let mut state = shared.lock();
-                // Whoever empties the set wakes; it may have happened already.
-                let is_waiting = state
-                    .route(name)
-                    .missing
-                    .get(&ready.loaded.task.id)
-                    .is_some_and(|m| !m.is_empty());
-                if is_waiting {
-                    state.unpark(name, &ready.loaded.task.id);
-                    free.push((name.to_owned(), ready.loaded.task.id));
-                }
+            let task = ready.loaded.task.id;
+            let is_told = before.error.is_none() && now.error.is_none();
+            if is_told && shared.lock().keep_needs(name, &task, &now.needs) {
+                free.push((name.to_owned(), task));
             }
         }
     }

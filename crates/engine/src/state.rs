@@ -74,6 +74,33 @@ impl State {
     }
 
     /// Forgets what a task missed: it was woken, let go, skipped or buried.
+    /// Takes off what a second look found to be there: its wake-up may have come before the task was registered. True
+    /// when that was all; the caller then wakes the task, which is registered no more.
+    pub(crate) fn keep_needs(&mut self, route: &str, task: &TaskId, still: &[Need]) -> bool {
+        let Some(missing) = self
+            .route(route)
+            .missing
+            .get_mut(task)
+            .filter(|missing| !missing.is_empty())
+        else {
+            return false; // whoever emptied it wakes
+        };
+        let met: Vec<Need> = missing
+            .iter()
+            .filter(|need| !still.contains(need))
+            .cloned()
+            .collect();
+        missing.retain(|need| still.contains(need));
+        let is_free = missing.is_empty();
+        for need in met {
+            self.waiters.remove(&need, &(route.to_owned(), *task));
+        }
+        if is_free {
+            self.unpark(route, task);
+        }
+        is_free
+    }
+
     pub(crate) fn unpark(&mut self, route: &str, task: &TaskId) {
         let state = self.route(route);
         state.stuck.remove(task);
