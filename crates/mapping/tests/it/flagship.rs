@@ -59,6 +59,38 @@ fn a_case_that_fails_shows_where_and_what() {
 }
 
 #[test]
+fn exact_and_the_path_of_an_error_are_held_to() {
+    let results = run(
+        "- name: more than said\n  input: { identifier: a }\n  exact: true\n  expect: { sku: a }\n\
+         - name: elsewhere\n  input: { identifier: a, values: { price: [ { scope: null, data: [ { amount: q, currency: EUR } ] } ] } }\n  \
+         error: { path: urls, contains: not a number }\n",
+    );
+    let paths: Vec<&str> = results[0]
+        .differences
+        .iter()
+        .map(|found| found.path.as_str())
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "tax_set",
+            "approval_status",
+            "attributes",
+            "localized",
+            "stores",
+            "categories",
+            "prices",
+            "urls"
+        ]
+    );
+    let reason = results[1].reason.as_deref().unwrap_or_default();
+    assert!(
+        reason.starts_with("the error is not at `urls` but at `prices`"),
+        "{reason}"
+    );
+}
+
+#[test]
 fn head_comments_are_read() {
     let library = library(Some(FUNCTIONS), &[("abstract", MAP)]).unwrap();
     let map = library.map("abstract").unwrap();
