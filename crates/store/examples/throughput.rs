@@ -97,7 +97,7 @@ fn lives(caller: u64, round: u64, run: RunId) -> [Vec<Change>; 5] {
         let task = TaskId(Uuid::now_v7());
         let key = format!(
             "{:x}-{number}",
-            caller * 1_000_003 ^ round.wrapping_mul(0x9e37_79b9)
+            (caller * 1_000_003) ^ round.wrapping_mul(0x9e37_79b9)
         );
         let (route, effect) = ("products".to_owned(), "write".to_owned());
         // As good as random, like compressed bytes.

@@ -15,8 +15,8 @@ const LOG_BYTES_MIN: u64 = 8 << 20;
 /// Above this the writer is held up for a moment so that the log can start anew: under steady load a log is never empty
 /// by itself and would grow for ever.
 const LOG_BYTES_MAX: u64 = 64 << 20;
-/// Checks are at least this far apart.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Checkpoints are at least this far apart: each syncs the whole file.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Without a commit for so long, what little is in the log is carried over too.
 const IDLE: Duration = Duration::from_secs(10);
 

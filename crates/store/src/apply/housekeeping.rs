@@ -9,7 +9,7 @@ use crate::counters::Deltas;
 use crate::failure::Fault;
 
 /// No transaction of the mover is longer, so that no commit waits long behind it.
-pub(crate) const STEP_ROWS_MAX: usize = 1_000;
+pub(crate) const STEP_ROWS_MAX: usize = 500;
 
 pub(crate) enum Housekeeping {
     /// These are safe in their day files: sequence and number of attempts that were copied. One to which an attempt was

@@ -31,7 +31,11 @@ async fn child() {
                 if number % 2 == 0 {
                     changes.extend([lease(id), ended(id, State::Running, State::Done, at(1))]);
                 }
-                store.commit(changes).await.unwrap();
+                if let Err(error) = store.commit(changes).await {
+                    // A panic would end this worker only, and the parent wait for ever.
+                    eprintln!("{error}");
+                    std::process::exit(1);
+                }
                 // One write a line, past the capture of the test harness.
                 std::io::stdout()
                     .write_all(format!("\nid {id}\n").as_bytes())

@@ -109,7 +109,7 @@ pub(super) async fn read_sets_are_replaced_and_asked_for(store: Arc<dyn Store>) 
     };
     assert_eq!(ask(&[row("full")]).await, "a b");
     assert_eq!(
-        ask(&[link.clone()]).await,
+        ask(std::slice::from_ref(&link)).await,
         "a",
         "a row and a link of one key are two things"
     );
