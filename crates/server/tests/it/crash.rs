@@ -66,7 +66,7 @@ impl Drop for Listening {
 
 #[test]
 fn twenty_kills_lose_nothing_and_repeat_nothing() {
-    let sizes = ["--categories", "60", "--attributes", "30", "--products", "120"];
+    let sizes = ["--categories", "60", "--attributes", "30", "--products", "400"];
     let akeneo = Listening::start(&[&["simulate", "akeneo", "--json"], &sizes[..]].concat());
     let spryker = Listening::start(&["simulate", "spryker", "--json"]);
     let folder = copy();
@@ -89,12 +89,21 @@ fn twenty_kills_lose_nothing_and_repeat_nothing() {
         .to_owned();
 
     let serve = [&["serve", "--listen", "127.0.0.1:0"], &place[..]].concat();
+    let mut in_the_middle = 0;
     for kill in 0..KILLS {
         let server = Listening::start(&serve);
         // Not one moment but many: from right after the start to well into the work.
         std::thread::sleep(Duration::from_millis(40 + (kill * 7_919) % 900));
         drop(server);
+        let arrived = spryker.get("/_simulator/report", "")["totals"]["concretes"]
+            .as_u64()
+            .unwrap();
+        in_the_middle += usize::from(arrived < 400);
     }
+    assert!(
+        in_the_middle >= 10,
+        "the catalogue is too small for this machine: {in_the_middle} kills hit work"
+    );
     let server = Listening::start(&serve);
     settle(&server, &token);
     judge(&akeneo, &spryker);
