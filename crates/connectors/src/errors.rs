@@ -59,12 +59,20 @@ impl Rules {
                     .collect::<Result<_, Finding>>()?;
                 Ok(Rule {
                     when: compiler.expression(&rule.when)?,
-                    each: rule.each.as_deref().map(|text| compiler.expression(text)).transpose()?,
+                    each: rule
+                        .each
+                        .as_deref()
+                        .map(|text| compiler.expression(text))
+                        .transpose()?,
                     kind: rule.kind,
                     code: rule.code.clone(),
                     message: rule.message.clone(),
                     row: rule.row.as_ref().map(|find| finder(find, compiler)).transpose()?,
-                    field: rule.field.as_ref().map(|find| finder(find, compiler)).transpose()?,
+                    field: rule
+                        .field
+                        .as_ref()
+                        .map(|find| finder(find, compiler))
+                        .transpose()?,
                     kinds,
                 })
             })
@@ -86,7 +94,10 @@ impl Rules {
             if errors.is_empty() {
                 return Ok(vec![plain(answer, input, rule.kind, retry_after_ms)]);
             }
-            return errors.iter().map(|error| rule.fault(error, answer.status, retry_after_ms)).collect();
+            return errors
+                .iter()
+                .map(|error| rule.fault(error, answer.status, retry_after_ms))
+                .collect();
         }
         if answer.status >= 400 {
             return Ok(vec![plain(answer, input, None, retry_after_ms)]);
@@ -98,7 +109,9 @@ impl Rules {
 impl Rule {
     fn fault(&self, error: &Value, status: u16, retry_after_ms: Option<u64>) -> Result<Fault, Error> {
         let text = |name: &Option<String>| {
-            name.as_ref().and_then(|name| error.get(name)).and_then(weir_model::json::key_text)
+            name.as_ref()
+                .and_then(|name| error.get(name))
+                .and_then(weir_model::json::key_text)
         };
         let code = text(&self.code);
         let word = code
@@ -119,12 +132,23 @@ impl Rule {
                     .and_then(|text| regex.captures(text))
                     .and_then(|found| found.get(1))
                     .map(|group| group.as_str().to_owned())),
-                Some(Finder::Is(formula)) => Ok(formula.evaluate(error)?.as_ref().and_then(weir_model::json::key_text)),
+                Some(Finder::Is(formula)) => Ok(formula
+                    .evaluate(error)?
+                    .as_ref()
+                    .and_then(weir_model::json::key_text)),
             }
         };
         let row = find(&self.row)?.and_then(|row| row.parse().ok());
         let message = text(&self.message).unwrap_or_else(|| short(&error.to_string()));
-        Ok(Fault { kind, status, code, message, field: find(&self.field)?, row, retry_after_ms })
+        Ok(Fault {
+            kind,
+            status,
+            code,
+            message,
+            field: find(&self.field)?,
+            row,
+            retry_after_ms,
+        })
     }
 }
 
@@ -132,20 +156,59 @@ fn kind_word(word: &str, compiler: &Compiler<'_>) -> Result<KindWord, Finding> {
     if word == "by_status" {
         return Ok(KindWord::ByStatus);
     }
-    serde_json::from_value::<Kind>(Value::String(word.to_owned())).map(KindWord::Kind).map_err(|_| {
-        let names = ["rate_limited", "unavailable", "timeout", "unauthenticated", "forbidden", "configuration", "not_found",
-            "conflict", "invalid", "rejected", "outcome_unknown", "limit", "bug", "by_status"];
-        Finding::error("unknown-word", compiler.file, compiler.line, compiler.column, format!("`{word}` is no kind of error"))
+    serde_json::from_value::<Kind>(Value::String(word.to_owned()))
+        .map(KindWord::Kind)
+        .map_err(|_| {
+            let names = [
+                "rate_limited",
+                "unavailable",
+                "timeout",
+                "unauthenticated",
+                "forbidden",
+                "configuration",
+                "not_found",
+                "conflict",
+                "invalid",
+                "rejected",
+                "outcome_unknown",
+                "limit",
+                "bug",
+                "by_status",
+            ];
+            Finding::error(
+                "unknown-word",
+                compiler.file,
+                compiler.line,
+                compiler.column,
+                format!("`{word}` is no kind of error"),
+            )
             .suggest(weir_model::did_you_mean(word, names))
-    })
+        })
 }
 
 fn finder(find: &Find, compiler: &Compiler<'_>) -> Result<Finder, Finding> {
-    let finding = |message: String| Finding::error("wrong-value", compiler.file, compiler.line, compiler.column, message);
+    let finding = |message: String| {
+        Finding::error(
+            "wrong-value",
+            compiler.file,
+            compiler.line,
+            compiler.column,
+            message,
+        )
+    };
     match find {
-        Find { is: Some(text), regex: None, .. } => Ok(Finder::Is(compiler.expression(text)?)),
-        Find { regex: Some(regex), place: Some(place), is: None } => {
-            let regex = Regex::new(regex).map_err(|error| finding(format!("`{regex}` is no regular expression: {error}")))?;
+        Find {
+            is: Some(text),
+            regex: None,
+            ..
+        } => Ok(Finder::Is(compiler.expression(text)?)),
+        Find {
+            regex: Some(regex),
+            place: Some(place),
+            is: None,
+        } => {
+            let regex = Regex::new(regex)
+                .map_err(|error| finding(format!("`{regex}` is no regular expression: {error}")))?;
             Ok(Finder::Regex(regex, place.clone()))
         }
         _ => Err(finding("say `regex` and `in`, or `is`".to_owned())),
@@ -156,9 +219,21 @@ fn plain(answer: &Answer, input: &Value, kind: Option<Kind>, retry_after_ms: Opt
     let body = input.get("body").cloned().unwrap_or(Value::Null);
     let message = ["message", "error_description", "error", "detail", "title"]
         .iter()
-        .find_map(|name| body.get(name).or_else(|| body.get(0).and_then(|first| first.get(name))))
+        .find_map(|name| {
+            body.get(name)
+                .or_else(|| body.get(0).and_then(|first| first.get(name)))
+        })
         .and_then(Value::as_str)
-        .map_or_else(|| short(&if body.is_null() { String::new() } else { body.to_string() }), str::to_owned);
+        .map_or_else(
+            || {
+                short(&if body.is_null() {
+                    String::new()
+                } else {
+                    body.to_string()
+                })
+            },
+            str::to_owned,
+        );
     Fault {
         kind: kind.unwrap_or_else(|| by_status(answer.status)),
         status: answer.status,
@@ -187,18 +262,31 @@ pub(crate) fn by_status(status: u16) -> Kind {
 /// `Retry-After` in seconds; the form with a date is rare and counts as half a minute.
 fn retry_after_ms(answer: &Answer) -> Option<u64> {
     let text = answer.header("retry-after")?.trim();
-    Some(text.parse::<u64>().map_or(30_000, |seconds| seconds.saturating_mul(1_000)))
+    Some(
+        text.parse::<u64>()
+            .map_or(30_000, |seconds| seconds.saturating_mul(1_000)),
+    )
 }
 
 /// `status`, `headers` and `body` of an answer, for expressions. `lines`: the body is one JSON a line.
 pub(crate) fn answer_value(answer: &Answer, lines: bool) -> Result<Map<String, Value>, Error> {
-    let headers = answer.headers.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
+    let headers = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+        .collect();
     let body = if answer.body.iter().all(u8::is_ascii_whitespace) {
         Value::Null
     } else if lines && answer.status < 300 {
         let text = String::from_utf8_lossy(&answer.body);
         let parse = |line: &str| serde_json::from_str(line);
-        Value::Array(text.lines().filter(|line| !line.trim().is_empty()).map(parse).collect::<Result<_, _>>().map_err(not_json)?)
+        Value::Array(
+            text.lines()
+                .filter(|line| !line.trim().is_empty())
+                .map(parse)
+                .collect::<Result<_, _>>()
+                .map_err(not_json)?,
+        )
     } else {
         match serde_json::from_slice(&answer.body) {
             Ok(body) => body,

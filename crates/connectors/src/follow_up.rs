@@ -20,12 +20,18 @@ struct Late {
 
 /// Compares and sends them for every row that is done; rows that were created or changed are read again first, since
 /// only the target knows the new ids.
-pub(crate) async fn follow_up(job: &mut Job<'_>, done: &mut HashMap<usize, (Action, Value)>) -> Result<(), Error> {
+pub(crate) async fn follow_up(
+    job: &mut Job<'_>,
+    done: &mut HashMap<usize, (Action, Value)>,
+) -> Result<(), Error> {
     if !has_any(&job.entity.body) && !job.entity.body.children.iter().any(|child| child.rows.is_some()) {
         return Ok(());
     }
-    let changed: Vec<usize> =
-        done.iter().filter(|(_, (action, _))| *action != Action::Unchanged).map(|(index, _)| *index).collect();
+    let changed: Vec<usize> = done
+        .iter()
+        .filter(|(_, (action, _))| *action != Action::Unchanged)
+        .map(|(index, _)| *index)
+        .collect();
     if !changed.is_empty() {
         for (index, row) in job.current(&changed).await? {
             if let Some(place) = done.get_mut(&index) {
@@ -40,7 +46,15 @@ pub(crate) async fn follow_up(job: &mut Job<'_>, done: &mut HashMap<usize, (Acti
         let mut warnings = Vec::new();
         let shape = job.shape(*index);
         let body = &job.entity.body;
-        match gather(&shape, body, &job.rows[*index].value, there, *index, &mut late, &mut warnings) {
+        match gather(
+            &shape,
+            body,
+            &job.rows[*index].value,
+            there,
+            *index,
+            &mut late,
+            &mut warnings,
+        ) {
             Ok(()) => job.warnings[*index].extend(warnings),
             Err(error) => failed.push((*index, error)),
         }
@@ -55,7 +69,9 @@ pub(crate) async fn follow_up(job: &mut Job<'_>, done: &mut HashMap<usize, (Acti
 }
 
 fn has_any(plan: &ChildPlan) -> bool {
-    plan.children.iter().any(|child| child.follow_up.is_some() || has_any(child))
+    plan.children
+        .iter()
+        .any(|child| child.follow_up.is_some() || has_any(child))
 }
 
 fn gather(
@@ -68,10 +84,16 @@ fn gather(
     warnings: &mut Vec<Warning>,
 ) -> Result<(), Error> {
     for child in &plan.children {
-        let Some(rows) = natural_rows(child, row, shape.entity)? else { continue };
+        let Some(rows) = natural_rows(child, row, shape.entity)? else {
+            continue;
+        };
         let mut quiet = Vec::new();
         // Children that go with their parent were warned about when it was written.
-        let heard = if child.follow_up.is_some() { &mut *warnings } else { &mut quiet };
+        let heard = if child.follow_up.is_some() {
+            &mut *warnings
+        } else {
+            &mut quiet
+        };
         for (row, old) in shape.pairs(child, &rows, there, heard) {
             if let Some(follow) = &child.follow_up {
                 let Some((_, parent)) = id_of(there) else { continue };
@@ -79,11 +101,19 @@ fn gather(
                     None => {
                         let mut wire = shape.wire(child, row)?;
                         wire.insert(follow.parent.clone(), parent.clone());
-                        late.entry(follow.entity.clone()).or_default().push(Late { owner, is_new: true, wire });
+                        late.entry(follow.entity.clone()).or_default().push(Late {
+                            owner,
+                            is_new: true,
+                            wire,
+                        });
                     }
                     Some(old) => {
                         if let Some(wire) = shape.difference(child, row, old, warnings)? {
-                            late.entry(follow.entity.clone()).or_default().push(Late { owner, is_new: false, wire });
+                            late.entry(follow.entity.clone()).or_default().push(Late {
+                                owner,
+                                is_new: false,
+                                wire,
+                            });
                         }
                     }
                 }
@@ -104,7 +134,10 @@ async fn send(
 ) -> Result<(), Error> {
     let plan = job.runtime.entity(entity)?;
     let Some(write) = &plan.write else {
-        let message = format!("`{entity}` follows up `{}` and its manifest has no `write`", job.entity.name);
+        let message = format!(
+            "`{entity}` follows up `{}` and its manifest has no `write`",
+            job.entity.name
+        );
         return Err(Error::new(Kind::Configuration, message));
     };
     let (new, old): (Vec<Late>, Vec<Late>) = rows.into_iter().partition(|row| row.is_new);
@@ -118,9 +151,18 @@ async fn send(
         };
         let parcels: Vec<Parcel> = rows
             .into_iter()
-            .map(|row| Parcel { owner: row.owner, key: job.rows[row.owner].key.clone(), wire: row.wire })
+            .map(|row| Parcel {
+                owner: row.owner,
+                key: job.rows[row.owner].key.clone(),
+                wire: row.wire,
+            })
             .collect();
-        let sender = Sender { runtime: job.runtime, entity: plan, plan: write, effects: job.effects };
+        let sender = Sender {
+            runtime: job.runtime,
+            entity: plan,
+            plan: write,
+            effects: job.effects,
+        };
         let fates = sender.send(mode, &format!("{word} {entity}"), &parcels).await;
         for (parcel, fate) in parcels.iter().zip(fates) {
             match fate {

@@ -23,14 +23,26 @@ impl Limiter {
     pub(crate) fn new(concurrency: u32, rate: Option<(u64, u64)>) -> Self {
         let bucket = rate.map(|(count, per_ms)| {
             let burst = (count as f64 / 10.0).max(1.0);
-            Mutex::new(Bucket { ms_per_request: per_ms as f64 / count as f64, burst, tokens: burst, filled_at_ms: 0 })
+            Mutex::new(Bucket {
+                ms_per_request: per_ms as f64 / count as f64,
+                burst,
+                tokens: burst,
+                filled_at_ms: 0,
+            })
         });
-        Limiter { slots: Semaphore::new(concurrency.max(1) as usize), bucket }
+        Limiter {
+            slots: Semaphore::new(concurrency.max(1) as usize),
+            bucket,
+        }
     }
 
     /// Waits for a turn; the turn lasts as long as the permit is held.
     pub(crate) async fn turn(&self, context: &Context) -> Result<SemaphorePermit<'_>, Error> {
-        let permit = self.slots.acquire().await.map_err(|_| Error::bug("the connection's slots were closed"))?;
+        let permit = self
+            .slots
+            .acquire()
+            .await
+            .map_err(|_| Error::bug("the connection's slots were closed"))?;
         if let Some(bucket) = &self.bucket {
             let wait_ms = {
                 let mut bucket = bucket.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -50,7 +62,11 @@ impl Bucket {
         let gained = now_ms.saturating_sub(self.filled_at_ms) as f64 / self.ms_per_request;
         self.filled_at_ms = now_ms.max(self.filled_at_ms);
         self.tokens = (self.tokens + gained).min(self.burst) - 1.0;
-        if self.tokens >= 0.0 { 0 } else { (-self.tokens * self.ms_per_request).ceil() as u64 }
+        if self.tokens >= 0.0 {
+            0
+        } else {
+            (-self.tokens * self.ms_per_request).ceil() as u64
+        }
     }
 }
 
@@ -60,8 +76,16 @@ mod tests {
 
     #[test]
     fn a_burst_goes_through_and_then_the_rate_holds() {
-        let mut bucket = Bucket { ms_per_request: 50.0, burst: 2.0, tokens: 2.0, filled_at_ms: 0 };
-        assert_eq!([bucket.take(0), bucket.take(0), bucket.take(0), bucket.take(0)], [0, 0, 50, 100]);
+        let mut bucket = Bucket {
+            ms_per_request: 50.0,
+            burst: 2.0,
+            tokens: 2.0,
+            filled_at_ms: 0,
+        };
+        assert_eq!(
+            [bucket.take(0), bucket.take(0), bucket.take(0), bucket.take(0)],
+            [0, 0, 50, 100]
+        );
         assert_eq!(bucket.take(10_000), 0, "an idle time fills the bucket");
         assert_eq!(bucket.take(10_000), 0);
         assert_eq!(bucket.take(10_000), 50, "and never above the burst");

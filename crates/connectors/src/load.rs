@@ -57,8 +57,10 @@ pub fn manifest_schema() -> Value {
 pub fn load(source: &Source, language: &dyn Language) -> Result<Loaded, Vec<Finding>> {
     let file = format!("{}/connector.yaml", source.folder);
     let document = Document::parse(&file, &source.manifest).map_err(|finding| vec![finding])?;
-    let functions =
-        source.functions.as_ref().map(|text| Snippet::new(format!("{}/functions.jsonata", source.folder), text));
+    let functions = source
+        .functions
+        .as_ref()
+        .map(|text| Snippet::new(format!("{}/functions.jsonata", source.folder), text));
     let expressions = language.library(functions, BTreeMap::new())?;
     let compiled = compile(&document, expressions.as_ref())?;
     let mut schemas = BTreeMap::new();
@@ -66,7 +68,13 @@ pub fn load(source: &Source, language: &dyn Language) -> Result<Loaded, Vec<Find
         let schema = serde_json::from_str(text).map_err(|error| {
             let file = format!("{}/schemas/{name}.json", source.folder);
             let (line, column) = (error.line() as u32, error.column() as u32);
-            vec![Finding::error("json", &file, line, column, format!("this is not valid JSON: {error}"))]
+            vec![Finding::error(
+                "json",
+                &file,
+                line,
+                column,
+                format!("this is not valid JSON: {error}"),
+            )]
         })?;
         schemas.insert(name.clone(), schema);
     }
@@ -82,7 +90,11 @@ pub fn load(source: &Source, language: &dyn Language) -> Result<Loaded, Vec<Find
         entities: Arc::new(compiled.entities),
         expressions,
     };
-    Ok(Loaded { connector: Arc::new(connector), name, schemas })
+    Ok(Loaded {
+        connector: Arc::new(connector),
+        name,
+        schemas,
+    })
 }
 
 struct FromManifest {
@@ -102,29 +114,53 @@ impl Connector for FromManifest {
 
     fn connect(&self, setup: Setup, context: &Context) -> Result<Arc<dyn Connection>, Vec<Finding>> {
         let mut findings = Vec::new();
-        let settings = settings(&self.manifest.connection.settings, &setup.settings, &setup.file, "settings", &mut findings);
+        let settings = settings(
+            &self.manifest.connection.settings,
+            &setup.settings,
+            &setup.file,
+            "settings",
+            &mut findings,
+        );
         let mut secrets = secret_values(&self.manifest.connection.settings, &settings);
         let mut input = Map::new();
         input.insert("settings".to_owned(), Value::Object(settings));
-        let compiler = Compiler { file: &self.file, expressions: self.expressions.as_ref(), line: 0, column: 0 };
+        let compiler = Compiler {
+            file: &self.file,
+            expressions: self.expressions.as_ref(),
+            line: 0,
+            column: 0,
+        };
         let mut sign_in = None;
         match (&setup.auth, self.manifest.connection.auth.is_empty()) {
             (None, true) => {}
             (None, false) => {
                 let names: Vec<&str> = self.manifest.connection.auth.keys().map(String::as_str).collect();
-                let message = format!("the connection says not how to sign in: write `auth` with one of {}", names.join(", "));
+                let message = format!(
+                    "the connection says not how to sign in: write `auth` with one of {}",
+                    names.join(", ")
+                );
                 findings.push(Finding::error("missing-auth", &setup.file, 0, 0, message));
             }
             (Some((name, values)), _) => match self.manifest.connection.auth.get(name) {
                 None => {
                     let known = self.manifest.connection.auth.keys().map(String::as_str);
-                    let message = format!("`{}` has no way to sign in called `{name}`", self.manifest.connector);
+                    let message = format!(
+                        "`{}` has no way to sign in called `{name}`",
+                        self.manifest.connector
+                    );
                     findings.push(
-                        Finding::error("unknown-auth", &setup.file, 0, 0, message).suggest(did_you_mean(name, known)),
+                        Finding::error("unknown-auth", &setup.file, 0, 0, message)
+                            .suggest(did_you_mean(name, known)),
                     );
                 }
                 Some(auth) => {
-                    let values = self::settings(&auth.settings, values, &setup.file, &format!("auth.{name}"), &mut findings);
+                    let values = self::settings(
+                        &auth.settings,
+                        values,
+                        &setup.file,
+                        &format!("auth.{name}"),
+                        &mut findings,
+                    );
                     secrets.extend(secret_values(&auth.settings, &values));
                     input.insert("auth".to_owned(), Value::Object(values));
                     match self::sign_in(auth, &compiler) {
@@ -135,8 +171,11 @@ impl Connector for FromManifest {
             },
         }
         let http = &self.manifest.http;
-        let headers: Result<Vec<(String, Template)>, Finding> =
-            http.headers.iter().map(|(name, text)| Ok((name.clone(), compiler.text(text)?))).collect();
+        let headers: Result<Vec<(String, Template)>, Finding> = http
+            .headers
+            .iter()
+            .map(|(name, text)| Ok((name.clone(), compiler.text(text)?)))
+            .collect();
         let headers = headers.unwrap_or_else(|finding| {
             findings.push(finding);
             Vec::new()
@@ -151,8 +190,13 @@ impl Connector for FromManifest {
         if !findings.is_empty() {
             return Err(findings);
         }
-        let concurrency = setup.concurrency.or(http.limits.concurrency).unwrap_or(CONCURRENCY);
-        let rate = setup.rate.or(http.limits.rate.map(|rate| (rate.count, rate.per_ms)));
+        let concurrency = setup
+            .concurrency
+            .or(http.limits.concurrency)
+            .unwrap_or(CONCURRENCY);
+        let rate = setup
+            .rate
+            .or(http.limits.rate.map(|rate| (rate.count, rate.per_ms)));
         let session = Session {
             connection: setup.name,
             context: context.clone(),
@@ -193,7 +237,11 @@ fn settings(
             Some(value) => drop(values.insert(name.clone(), value.clone())),
             // Without a word of its own a setting is needed, unless it has a default.
             None if setting.required.unwrap_or(true) => {
-                let help = setting.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+                let help = setting
+                    .help
+                    .as_ref()
+                    .map(|help| format!(" ({help})"))
+                    .unwrap_or_default();
                 let message = format!("`{place}.{name}` is missing{help}");
                 findings.push(Finding::error("missing-setting", file, 0, 0, message));
             }
@@ -202,7 +250,16 @@ fn settings(
     }
     for name in given.keys().filter(|name| !known.contains_key(*name)) {
         let hint = did_you_mean(name, known.keys().map(String::as_str));
-        findings.push(Finding::error("unknown-setting", file, 0, 0, format!("unknown setting `{place}.{name}`")).suggest(hint));
+        findings.push(
+            Finding::error(
+                "unknown-setting",
+                file,
+                0,
+                0,
+                format!("unknown setting `{place}.{name}`"),
+            )
+            .suggest(hint),
+        );
     }
     values
 }
@@ -217,14 +274,20 @@ fn secret_values(known: &BTreeMap<String, Setting>, values: &Map<String, Value>)
 
 fn sign_in(auth: &Auth, compiler: &Compiler<'_>) -> Result<SignIn, Finding> {
     let texts = |map: &BTreeMap<String, String>| -> Result<Vec<(String, Template)>, Finding> {
-        map.iter().map(|(name, text)| Ok((name.clone(), compiler.text(text)?))).collect()
+        map.iter()
+            .map(|(name, text)| Ok((name.clone(), compiler.text(text)?)))
+            .collect()
     };
     let token = match &auth.token {
         None => None,
         Some(token) => Some(TokenSource {
             request: Request::compile(&token.request, compiler)?,
             value: compiler.text(&token.value)?,
-            expires_in: token.expires_in.as_deref().map(|text| compiler.text(text)).transpose()?,
+            expires_in: token
+                .expires_in
+                .as_deref()
+                .map(|text| compiler.text(text))
+                .transpose()?,
             kept: Mutex::new(None),
         }),
     };
@@ -236,7 +299,12 @@ fn sign_in(auth: &Auth, compiler: &Compiler<'_>) -> Result<SignIn, Finding> {
         header: texts(&auth.apply.header)?,
         query: texts(&auth.apply.query)?,
         basic,
-        bearer: auth.apply.bearer.as_deref().map(|text| compiler.text(text)).transpose()?,
+        bearer: auth
+            .apply
+            .bearer
+            .as_deref()
+            .map(|text| compiler.text(text))
+            .transpose()?,
         token,
     })
 }
@@ -253,9 +321,15 @@ fn describe(manifest: &Manifest, entities: &BTreeMap<String, EntityPlan>) -> Des
             modes.extend(can.into_iter().filter(|(can, _)| *can).map(|(_, mode)| mode));
         }
         let schema = plan.schema.as_ref().map(|path| {
-            path.trim_start_matches("schemas/").trim_end_matches(".json").to_owned()
+            path.trim_start_matches("schemas/")
+                .trim_end_matches(".json")
+                .to_owned()
         });
-        let changed_since = plan.read.iter().filter_map(|read| read.changed_since.as_ref()).map(|form| form.field.clone());
+        let changed_since = plan
+            .read
+            .iter()
+            .filter_map(|read| read.changed_since.as_ref())
+            .map(|form| form.field.clone());
         let description = EntityDescription {
             schema,
             key: plan.key.clone(),
@@ -297,8 +371,15 @@ fn settings_schema(settings: &BTreeMap<String, Setting>) -> Value {
     let property = |setting: &Setting| {
         let mut property = Map::new();
         property.insert("type".to_owned(), json!(setting.kind));
-        let words = [("format", &setting.format), ("title", &setting.title), ("description", &setting.help)];
-        for (name, value) in words.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+        let words = [
+            ("format", &setting.format),
+            ("title", &setting.title),
+            ("description", &setting.help),
+        ];
+        for (name, value) in words
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_ref()?)))
+        {
             property.insert(name.to_owned(), json!(value));
         }
         if let Some(default) = &setting.default {
@@ -317,6 +398,9 @@ fn settings_schema(settings: &BTreeMap<String, Setting>) -> Value {
         .filter(|(_, setting)| setting.required.unwrap_or(true) && setting.default.is_none())
         .map(|(name, _)| name)
         .collect();
-    let properties: Map<String, Value> = settings.iter().map(|(name, s)| (name.clone(), property(s))).collect();
+    let properties: Map<String, Value> = settings
+        .iter()
+        .map(|(name, s)| (name.clone(), property(s)))
+        .collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }

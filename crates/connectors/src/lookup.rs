@@ -55,11 +55,21 @@ async fn by_wire_field(
         return Ok(found);
     }
     let Some(plan) = &entity.lookup else {
-        let message = format!("entity `{}` cannot be looked up: its manifest has no `lookup`", entity.name);
+        let message = format!(
+            "entity `{}` cannot be looked up: its manifest has no `lookup`",
+            entity.name
+        );
         return Err(Error::new(Kind::Configuration, message));
     };
     let words = format!("look up {} by {field}", entity.name);
-    let purpose = Purpose { words: words.clone(), rows: &[], observer, has_effect: false, rules: None, lines: false };
+    let purpose = Purpose {
+        words: words.clone(),
+        rows: &[],
+        observer,
+        has_effect: false,
+        rules: None,
+        lines: false,
+    };
     for keys in keys.chunks(plan.max_keys) {
         let mut position: Option<Value> = None;
         for _ in 0..PAGES_MAX {
@@ -70,7 +80,9 @@ async fn by_wire_field(
                 ("filter", json!({})),
                 ("since", Value::Null),
             ];
-            let mut made = plan.request.make(&runtime.session.input(&entity.parameters, parts))?;
+            let mut made = plan
+                .request
+                .make(&runtime.session.input(&entity.parameters, parts))?;
             if include && !entity.include.is_empty() {
                 made.query.push(("include".to_owned(), entity.include.join(",")));
             }
@@ -132,7 +144,11 @@ pub(crate) fn ids<'a>(
             let found = rows(runtime, plan, by, &wanted, false, observer).await?;
             let cache_ms = plan.lookup.as_ref().map_or(0, |lookup| lookup.cache_ms);
             for key in wanted.iter().filter_map(key_text) {
-                let id = found.get(&key).and_then(|rows| rows.first()).and_then(|row| row.get(id)).cloned();
+                let id = found
+                    .get(&key)
+                    .and_then(|rows| rows.first())
+                    .and_then(|row| row.get(id))
+                    .cloned();
                 if cache_ms > 0 {
                     runtime.ids.put(entity, by, &key, id.clone(), now_ms + cache_ms);
                 }

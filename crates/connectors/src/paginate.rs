@@ -18,20 +18,39 @@ pub(crate) struct Paginate {
 }
 
 impl Paginate {
-    pub(crate) fn compile(paginate: Option<&types::Paginate>, compiler: &Compiler<'_>) -> Result<Paginate, Finding> {
+    pub(crate) fn compile(
+        paginate: Option<&types::Paginate>,
+        compiler: &Compiler<'_>,
+    ) -> Result<Paginate, Finding> {
         let Some(paginate) = paginate else {
-            return Ok(Paginate { kind: None, size: SIZE, first: 1, next: None, stop: Stop::ShortPage });
+            return Ok(Paginate {
+                kind: None,
+                size: SIZE,
+                first: 1,
+                next: None,
+                stop: Stop::ShortPage,
+            });
         };
         let needs_next = matches!(paginate.kind, PaginateKind::NextLink | PaginateKind::Cursor);
         if needs_next && paginate.next.is_none() {
             let message = "this kind of paginate needs `next`: JSONata that gives the next address or cursor";
-            return Err(Finding::error("missing-key", compiler.file, compiler.line, compiler.column, message));
+            return Err(Finding::error(
+                "missing-key",
+                compiler.file,
+                compiler.line,
+                compiler.column,
+                message,
+            ));
         }
         Ok(Paginate {
             kind: Some(paginate.kind),
             size: paginate.size.unwrap_or(SIZE),
             first: paginate.first.unwrap_or(1),
-            next: paginate.next.as_deref().map(|text| compiler.expression(text)).transpose()?,
+            next: paginate
+                .next
+                .as_deref()
+                .map(|text| compiler.expression(text))
+                .transpose()?,
             stop: paginate.stop.unwrap_or(Stop::ShortPage),
         })
     }
@@ -42,7 +61,9 @@ impl Paginate {
         match self.kind {
             Some(PaginateKind::Offset) => json!({ "size": self.size, "offset": number(0) }),
             Some(PaginateKind::Page) => json!({ "size": self.size, "number": number(self.first) }),
-            Some(PaginateKind::Cursor) => json!({ "size": self.size, "cursor": position.cloned().unwrap_or(Value::Null) }),
+            Some(PaginateKind::Cursor) => {
+                json!({ "size": self.size, "cursor": position.cloned().unwrap_or(Value::Null) })
+            }
             _ => json!({ "size": self.size, "offset": 0, "number": self.first }),
         }
     }
@@ -56,7 +77,12 @@ impl Paginate {
     }
 
     /// The position after this page; `None` at the end. `input` holds `status`, `headers`, `body`.
-    pub(crate) fn next(&self, position: Option<&Value>, rows: usize, input: &Value) -> Result<Option<Value>, Error> {
+    pub(crate) fn next(
+        &self,
+        position: Option<&Value>,
+        rows: usize,
+        input: &Value,
+    ) -> Result<Option<Value>, Error> {
         let full = match self.stop {
             Stop::ShortPage => rows as u64 >= self.size,
             Stop::EmptyPage => rows > 0,
@@ -70,16 +96,21 @@ impl Paginate {
                 full.then(|| json!(position.and_then(Value::as_u64).unwrap_or(self.first) + 1))
             }
             Some(PaginateKind::Cursor | PaginateKind::NextLink) => match &self.next {
-                Some(next) => next.evaluate(input)?.filter(|value| !value.is_null() && value != ""),
+                Some(next) => next
+                    .evaluate(input)?
+                    .filter(|value| !value.is_null() && value != ""),
                 None => None,
             },
-            Some(PaginateKind::LinkHeader) => {
-                input["headers"]["link"].as_str().and_then(next_link).map(|link| json!(link))
-            }
+            Some(PaginateKind::LinkHeader) => input["headers"]["link"]
+                .as_str()
+                .and_then(next_link)
+                .map(|link| json!(link)),
         };
         if next.is_some() && next.as_ref() == position {
             let message = "the next page is the same as this one: the list goes round in a circle";
-            return Err(Error::new(Kind::Configuration, message).with("page", position.unwrap_or(&Value::Null)));
+            return Err(
+                Error::new(Kind::Configuration, message).with("page", position.unwrap_or(&Value::Null))
+            );
         }
         Ok(next)
     }
@@ -89,7 +120,9 @@ impl Paginate {
 fn next_link(header: &str) -> Option<String> {
     header.split(',').find_map(|part| {
         let (address, parameters) = part.split_once(';')?;
-        let is_next = parameters.split(';').any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
+        let is_next = parameters
+            .split(';')
+            .any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
         is_next.then(|| address.trim().trim_matches(['<', '>']).to_owned())
     })
 }
@@ -107,9 +140,18 @@ mod tests {
 
     #[test]
     fn a_short_page_is_the_last_one() {
-        let offset = Paginate { kind: Some(PaginateKind::Offset), size: 2, first: 1, next: None, stop: Stop::ShortPage };
+        let offset = Paginate {
+            kind: Some(PaginateKind::Offset),
+            size: 2,
+            first: 1,
+            next: None,
+            stop: Stop::ShortPage,
+        };
         let input = json!({});
         assert_eq!(offset.next(None, 2, &input).unwrap_or(None), Some(json!(2)));
-        assert_eq!(offset.next(Some(&json!(2)), 1, &input).unwrap_or(Some(json!(0))), None);
+        assert_eq!(
+            offset.next(Some(&json!(2)), 1, &input).unwrap_or(Some(json!(0))),
+            None
+        );
     }
 }

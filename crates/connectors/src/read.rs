@@ -37,19 +37,40 @@ async fn read_page(runtime: &Runtime, request: &ReadRequest, observer: &dyn Obse
     }
     let plan = plan(entity)?;
     let (rows, next) = if plan.parents.is_empty() {
-        page(runtime, entity, plan, request, request.page.as_ref(), &Map::new(), observer).await?
+        page(
+            runtime,
+            entity,
+            plan,
+            request,
+            request.page.as_ref(),
+            &Map::new(),
+            observer,
+        )
+        .await?
     } else {
         below_parents(runtime, entity, plan, request, observer).await?
     };
     let rows = nest(runtime, &request.with, rows, observer).await?;
     let field = request.since.as_ref().map(|(field, _)| field.as_str());
-    let rows = rows.into_iter().map(|value| Row { changed_at: changed_at(plan, field, &value), value }).collect();
+    let rows = rows
+        .into_iter()
+        .map(|value| Row {
+            changed_at: changed_at(plan, field, &value),
+            value,
+        })
+        .collect();
     Ok(Page { rows, next })
 }
 
 fn plan(entity: &EntityPlan) -> Result<&ReadPlan, Error> {
     entity.read.as_ref().ok_or_else(|| {
-        Error::new(Kind::Configuration, format!("entity `{}` cannot be read: its manifest has no `read`", entity.name))
+        Error::new(
+            Kind::Configuration,
+            format!(
+                "entity `{}` cannot be read: its manifest has no `read`",
+                entity.name
+            ),
+        )
     })
 }
 
@@ -61,13 +82,29 @@ async fn by_keys(
     observer: &dyn Observer,
 ) -> Result<Page, Error> {
     let Some(field) = entity.key.first() else {
-        return Err(Error::new(Kind::Configuration, format!("entity `{}` has no natural key", entity.name)));
+        return Err(Error::new(
+            Kind::Configuration,
+            format!("entity `{}` has no natural key", entity.name),
+        ));
     };
     let keys: Vec<Value> = keys.iter().map(|key| json!(key)).collect();
     let mut found = lookup::rows(runtime, entity, field, &keys, false, observer).await?;
-    let rows = keys.iter().filter_map(|key| found.remove(key.as_str()?)).flatten().collect();
+    let rows = keys
+        .iter()
+        .filter_map(|key| found.remove(key.as_str()?))
+        .flatten()
+        .collect();
     let rows = nest(runtime, &request.with, rows, observer).await?;
-    Ok(Page { rows: rows.into_iter().map(|value| Row { value, changed_at: None }).collect(), next: None })
+    Ok(Page {
+        rows: rows
+            .into_iter()
+            .map(|value| Row {
+                value,
+                changed_at: None,
+            })
+            .collect(),
+        next: None,
+    })
 }
 
 /// One page. `scope` holds the parent under its parameter's name.
@@ -82,7 +119,13 @@ async fn page(
 ) -> Result<(Vec<Value>, Option<Value>), Error> {
     let mut parameters = entity.parameters.clone();
     parameters.extend(scope.clone());
-    let filter = Value::Object(request.filter.iter().map(|(word, value)| (word.clone(), value.clone())).collect());
+    let filter = Value::Object(
+        request
+            .filter
+            .iter()
+            .map(|(word, value)| (word.clone(), value.clone()))
+            .collect(),
+    );
     let since = match (&request.since, &plan.changed_since) {
         (Some((_, at)), Some(form)) => json!(write_time(form, *at)?),
         _ => Value::Null,
@@ -97,14 +140,24 @@ async fn page(
     let mut made = plan.request.make(&runtime.session.input(&parameters, parts))?;
     if let Some(address) = plan.paginate.address(position) {
         if origin(address) != origin(&runtime.session.base_url) {
-            let message = format!("the next page is said to be at {address}, which is not where {} is", runtime.session.base_url);
+            let message = format!(
+                "the next page is said to be at {address}, which is not where {} is",
+                runtime.session.base_url
+            );
             return Err(Error::new(Kind::Configuration, message));
         }
         made.path = address.to_owned();
         made.query.clear();
     }
     let words = format!("read {}", entity.name);
-    let purpose = Purpose { words: words.clone(), rows: &[], observer, has_effect: false, rules: None, lines: false };
+    let purpose = Purpose {
+        words: words.clone(),
+        rows: &[],
+        observer,
+        has_effect: false,
+        rules: None,
+        lines: false,
+    };
     let answer = Value::Object(runtime.session.ask(made, &purpose).await?);
     let rows = records(&plan.records, &answer, &words)?;
     let next = plan.paginate.next(position, rows.len(), &answer)?;
@@ -119,8 +172,14 @@ async fn below_parents(
     request: &ReadRequest,
     observer: &dyn Observer,
 ) -> Result<(Vec<Value>, Option<Value>), Error> {
-    let Some((parameter, parent)) = plan.parents.iter().next() else { return Ok((Vec::new(), None)) };
-    let parent_request = ReadRequest { entity: parent.clone(), page: request.page.clone(), ..ReadRequest::default() };
+    let Some((parameter, parent)) = plan.parents.iter().next() else {
+        return Ok((Vec::new(), None));
+    };
+    let parent_request = ReadRequest {
+        entity: parent.clone(),
+        page: request.page.clone(),
+        ..ReadRequest::default()
+    };
     let parents = read(runtime, &parent_request, observer).await?;
     let mut all = Vec::new();
     for parent in parents.rows {
@@ -146,10 +205,23 @@ async fn list(
     {
         return Ok(Vec::new());
     }
-    let request = ReadRequest { entity: entity.name.clone(), ..ReadRequest::default() };
+    let request = ReadRequest {
+        entity: entity.name.clone(),
+        ..ReadRequest::default()
+    };
     let (mut all, mut position) = (Vec::new(), None);
     for _ in 0..PAGES_MAX {
-        let (rows, next) = match page(runtime, entity, plan, &request, position.as_ref(), &scope, observer).await {
+        let (rows, next) = match page(
+            runtime,
+            entity,
+            plan,
+            &request,
+            position.as_ref(),
+            &scope,
+            observer,
+        )
+        .await
+        {
             Ok(page) => page,
             Err(error) if error.kind == Kind::NotFound => return Ok(all),
             Err(error) => return Err(error),
@@ -160,7 +232,13 @@ async fn list(
             None => return Ok(all),
         }
     }
-    Err(Error::new(Kind::Limit, format!("`{}` has more than {PAGES_MAX} pages below one parent", entity.name)))
+    Err(Error::new(
+        Kind::Limit,
+        format!(
+            "`{}` has more than {PAGES_MAX} pages below one parent",
+            entity.name
+        ),
+    ))
 }
 
 /// Sub-resources under their names.
@@ -173,7 +251,10 @@ pub(crate) async fn nest(
     for (name, entity) in with {
         let entity = runtime.entity(entity)?;
         let Some((parameter, _)) = plan(entity)?.parents.iter().next() else {
-            let message = format!("`with: {{ {name}: {} }}` needs a manifest that says `read.for` of it", entity.name);
+            let message = format!(
+                "`with: {{ {name}: {} }}` needs a manifest that says `read.for` of it",
+                entity.name
+            );
             return Err(Error::new(Kind::Configuration, message));
         };
         let lists: Vec<BoxFuture<'_, Result<Vec<Value>, Error>>> = rows
@@ -182,8 +263,10 @@ pub(crate) async fn nest(
                 Box::pin(list(runtime, entity, parameter, row, observer))
             })
             .collect();
-        let lists: Vec<Result<Vec<Value>, Error>> =
-            futures::stream::iter(lists).buffered(NESTED_AT_ONCE).collect().await;
+        let lists: Vec<Result<Vec<Value>, Error>> = futures::stream::iter(lists)
+            .buffered(NESTED_AT_ONCE)
+            .collect()
+            .await;
         for (row, list) in rows.iter_mut().zip(lists) {
             let list = list?;
             if let Some(fields) = row.as_object_mut() {
@@ -195,20 +278,29 @@ pub(crate) async fn nest(
 }
 
 fn origin(address: &str) -> String {
-    url::Url::parse(address).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+    url::Url::parse(address)
+        .map(|url| url.origin().ascii_serialization())
+        .unwrap_or_default()
 }
 
 fn zone(form: &ChangedSince) -> Result<TimeZone, Error> {
     match form.zone.as_deref() {
         None | Some("UTC") => Ok(TimeZone::UTC),
         Some(name) => TimeZone::get(name).map_err(|error| {
-            Error::new(Kind::Configuration, format!("the manifest names a time zone `{name}` that is not known")).source(error)
+            Error::new(
+                Kind::Configuration,
+                format!("the manifest names a time zone `{name}` that is not known"),
+            )
+            .source(error)
         }),
     }
 }
 
 fn write_time(form: &ChangedSince, at: Timestamp) -> Result<String, Error> {
-    Ok(at.to_zoned_datetime(zone(form)?).strftime(&form.format).to_string())
+    Ok(at
+        .to_zoned_datetime(zone(form)?)
+        .strftime(&form.format)
+        .to_string())
 }
 
 /// When a row changed: RFC 3339, or in the manifest's own form.
@@ -217,6 +309,9 @@ fn changed_at(plan: &ReadPlan, field: Option<&str>, row: &Value) -> Option<Times
     let text = row.get(field.unwrap_or(&form.field))?.as_str()?;
     text.parse::<Timestamp>().ok().or_else(|| {
         let civil = jiff::civil::DateTime::strptime(&form.format, text).ok()?;
-        civil.to_zoned_datetime(zone(form).ok()?).ok().map(|zoned| zoned.timestamp())
+        civil
+            .to_zoned_datetime(zone(form).ok()?)
+            .ok()
+            .map(|zoned| zoned.timestamp())
     })
 }

@@ -11,8 +11,22 @@ use crate::manifest::types;
 use crate::template::{Compiler, Template};
 
 /// Escaped in a query.
-const QUERY: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'&').add(b'+').add(b'=').add(b'%').add(b'?').add(b'{').add(b'}').add(b'[').add(b']').add(b'\'');
+const QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'&')
+    .add(b'+')
+    .add(b'=')
+    .add(b'%')
+    .add(b'?')
+    .add(b'{')
+    .add(b'}')
+    .add(b'[')
+    .add(b']')
+    .add(b'\'');
 
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -43,7 +57,9 @@ pub(crate) struct Made {
 impl Request {
     pub(crate) fn compile(request: &types::Request, compiler: &Compiler<'_>) -> Result<Request, Finding> {
         let texts = |map: &BTreeMap<String, String>| -> Result<Vec<(String, Template)>, Finding> {
-            map.iter().map(|(name, text)| Ok((name.clone(), compiler.text(text)?))).collect()
+            map.iter()
+                .map(|(name, text)| Ok((name.clone(), compiler.text(text)?)))
+                .collect()
         };
         let query = request
             .query
@@ -93,7 +109,10 @@ impl Request {
             }
         }
         if let Some((user, password)) = &self.basic {
-            headers.push(("Authorization".to_owned(), basic(&text(user, input)?, &text(password, input)?)));
+            headers.push((
+                "Authorization".to_owned(),
+                basic(&text(user, input)?, &text(password, input)?),
+            ));
         }
         let body = match &self.body {
             Body::None => None,
@@ -102,7 +121,10 @@ impl Request {
                 Some(template.evaluate(input)?.to_string().into_bytes().into())
             }
             Body::Form(fields) => {
-                headers.push(("Content-Type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
+                headers.push((
+                    "Content-Type".to_owned(),
+                    "application/x-www-form-urlencoded".to_owned(),
+                ));
                 let mut pairs = Vec::new();
                 for (name, template) in fields {
                     if let Some(value) = template.text(input)? {
@@ -112,7 +134,13 @@ impl Request {
                 Some(encode(&pairs).into_bytes().into())
             }
         };
-        Ok(Made { method: self.method.clone(), path, query, headers, body })
+        Ok(Made {
+            method: self.method.clone(),
+            path,
+            query,
+            headers,
+            body,
+        })
     }
 }
 
@@ -122,11 +150,17 @@ fn text(template: &Template, input: &Value) -> Result<String, Error> {
 
 pub(crate) fn basic(user: &str, password: &str) -> String {
     use base64::Engine;
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
+    format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"))
+    )
 }
 
 pub(crate) fn encode(pairs: &[(String, String)]) -> String {
     let part = |text: &str| utf8_percent_encode(text, QUERY).to_string();
-    let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{}={}", part(name), part(value))).collect();
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{}={}", part(name), part(value)))
+        .collect();
     pairs.join("&")
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use weir_model::{Error, Kind, did_you_mean};
 use weir_sdk::connector::{
-    CheckResult, Connection, Description, Effects, LookupRequest, NoObserver, Observer, Outcome, Page, ReadRequest,
-    WriteRequest,
+    CheckResult, Connection, Description, Effects, LookupRequest, NoObserver, Observer, Outcome, Page,
+    ReadRequest, WriteRequest,
 };
 
 use crate::ids::Ids;
@@ -32,7 +32,13 @@ impl Runtime {
     pub(crate) fn entity(&self, name: &str) -> Result<&EntityPlan, Error> {
         self.entities.get(name).ok_or_else(|| {
             let hint = did_you_mean(name, self.entities.keys().map(String::as_str)).unwrap_or_default();
-            Error::new(Kind::Configuration, format!("connection `{}` has no entity `{name}`; {hint}", self.session.connection))
+            Error::new(
+                Kind::Configuration,
+                format!(
+                    "connection `{}` has no entity `{name}`; {hint}",
+                    self.session.connection
+                ),
+            )
         })
     }
 }
@@ -44,23 +50,45 @@ impl Connection for Runtime {
     }
 
     async fn check(&self) -> Vec<CheckResult> {
-        let Some(entity) = &self.check_read else { return Vec::new() };
+        let Some(entity) = &self.check_read else {
+            return Vec::new();
+        };
         let started_ms = self.session.context.clock.monotonic_ms();
-        let request = ReadRequest { entity: entity.clone(), ..ReadRequest::default() };
+        let request = ReadRequest {
+            entity: entity.clone(),
+            ..ReadRequest::default()
+        };
         let outcome = read::read(self, &request, &NoObserver).await;
-        let duration_ms = self.session.context.clock.monotonic_ms().saturating_sub(started_ms);
+        let duration_ms = self
+            .session
+            .context
+            .clock
+            .monotonic_ms()
+            .saturating_sub(started_ms);
         let (ok, message) = match outcome {
-            Ok(page) => (true, format!("signed in and read {} rows of `{entity}`", page.rows.len())),
+            Ok(page) => (
+                true,
+                format!("signed in and read {} rows of `{entity}`", page.rows.len()),
+            ),
             Err(error) => (false, self.explained(&error)),
         };
-        vec![CheckResult { what: format!("read {entity}"), ok, message, duration_ms }]
+        vec![CheckResult {
+            what: format!("read {entity}"),
+            ok,
+            message,
+            duration_ms,
+        }]
     }
 
     async fn read(&self, request: &ReadRequest, observer: &dyn Observer) -> Result<Page, Error> {
         read::read(self, request, observer).await
     }
 
-    async fn lookup(&self, request: &LookupRequest, observer: &dyn Observer) -> Result<Vec<Vec<Value>>, Error> {
+    async fn lookup(
+        &self,
+        request: &LookupRequest,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Vec<Value>>, Error> {
         let entity = self.entity(&request.entity)?;
         let mut found = lookup::rows(self, entity, &request.field, &request.keys, false, observer).await?;
         let mut answer = Vec::with_capacity(request.keys.len());
@@ -81,11 +109,18 @@ impl Runtime {
     /// The manifest's plain sentence for an error, before the error itself.
     fn explained(&self, error: &Error) -> String {
         let status = error.get("status").unwrap_or_default();
-        let with_code = error.code.as_ref().map(|code| format!("{status}/{code}")).unwrap_or_default();
+        let with_code = error
+            .code
+            .as_ref()
+            .map(|code| format!("{status}/{code}"))
+            .unwrap_or_default();
         match self.explain.get(&with_code).or_else(|| self.explain.get(status)) {
             Some(sentence) => format!("{sentence} ({error})"),
             None if error.kind == Kind::Unavailable && status.is_empty() => {
-                format!("{error}. Check the address {} and whether the system is up", self.session.base_url)
+                format!(
+                    "{error}. Check the address {} and whether the system is up",
+                    self.session.base_url
+                )
             }
             None => error.to_string(),
         }

@@ -37,6 +37,20 @@ impl Sender<'_> {
         // A stack of batches, by index; the first on top.
         let mut batches: Vec<Vec<usize>> = self.batches(parcels);
         batches.reverse();
+        for (index, parcel) in parcels.iter().enumerate() {
+            let size = size_of(parcel);
+            if size > self.plan.row_bytes_max {
+                let message = format!(
+                    "`{}` is {size} bytes on the wire, and `{}` takes at most {} a row",
+                    parcel.key, self.runtime.session.connection, self.plan.row_bytes_max
+                );
+                fates[index] = Some(Err(Error::new(Kind::Limit, message).with("entity", &parcel.key)));
+            }
+        }
+        batches
+            .iter_mut()
+            .for_each(|batch| batch.retain(|index| fates[*index].is_none()));
+        batches.retain(|batch| !batch.is_empty());
         while let Some(batch) = batches.pop() {
             let sent = self.send_batch(mode, effect, parcels, &batch).await;
             let mut unclear = Vec::new();
@@ -62,7 +76,7 @@ impl Sender<'_> {
         let mut batches: Vec<Vec<usize>> = Vec::new();
         let mut bytes = 0;
         for (index, parcel) in parcels.iter().enumerate() {
-            let size = serde_json::to_string(&parcel.wire).map_or(0, |text| text.len());
+            let size = size_of(parcel);
             match batches.last_mut() {
                 Some(batch) if batch.len() < self.plan.rows_max && bytes + size <= self.plan.bytes_max => {
                     batch.push(index);
@@ -79,7 +93,13 @@ impl Sender<'_> {
 
     /// `None` for rows about which the answer says nothing clear; they are sent again in halves. A batch of one is always
     /// clear.
-    async fn send_batch(&self, mode: &WriteMode, effect: &str, parcels: &[Parcel], batch: &[usize]) -> Vec<Option<Fate>> {
+    async fn send_batch(
+        &self,
+        mode: &WriteMode,
+        effect: &str,
+        parcels: &[Parcel],
+        batch: &[usize],
+    ) -> Vec<Option<Fate>> {
         let owners: Vec<usize> = batch.iter().map(|index| parcels[*index].owner).collect();
         let all = |error: &Error| batch.iter().map(|_| Some(Err(error.clone()))).collect::<Vec<_>>();
         let made = match self.made(mode, batch.iter().map(|index| &parcels[*index])) {
@@ -101,7 +121,10 @@ impl Sender<'_> {
             // Nobody can tell what happened: the intention stays open.
             Err(error) if error.kind == Kind::OutcomeUnknown => return all(&error),
             Err(error) => all(&error),
-            Ok(Sent::Good(answer)) => self.fates(parcels, batch, &[], &answer),
+            Ok(Sent::Good(answer)) => match unexpected(mode, effect, &answer) {
+                Some(error) => all(&error),
+                None => self.fates(parcels, batch, &[], &answer),
+            },
             Ok(Sent::Refused(faults, answer)) => self.fates(parcels, batch, &faults, &answer),
         };
         let results = owners
@@ -119,7 +142,13 @@ impl Sender<'_> {
         }
     }
 
-    fn fates(&self, parcels: &[Parcel], batch: &[usize], faults: &[Fault], answer: &Map<String, Value>) -> Vec<Option<Fate>> {
+    fn fates(
+        &self,
+        parcels: &[Parcel],
+        batch: &[usize],
+        faults: &[Fault],
+        answer: &Map<String, Value>,
+    ) -> Vec<Option<Fate>> {
         let answer = Value::Object(answer.clone());
         let saved = match &self.plan.saved {
             Some(formula) => records(formula, &answer, "find the saved rows").unwrap_or_default(),
@@ -176,40 +205,88 @@ impl Sender<'_> {
         } else {
             let parts = vec![("rows", Value::Array(rows)), ("row", first.clone())];
             match &self.plan.body {
-                Some(body) => body.evaluate(&self.runtime.session.input(&self.entity.parameters, parts))?.to_string(),
+                Some(body) => body
+                    .evaluate(&self.runtime.session.input(&self.entity.parameters, parts))?
+                    .to_string(),
                 None => first.to_string(),
             }
         };
-        let input = self.runtime.session.input(&self.entity.parameters, vec![("row", first)]);
+        let input = self
+            .runtime
+            .session
+            .input(&self.entity.parameters, vec![("row", first)]);
         let path = mode.path.text(&input)?.unwrap_or_default();
         let mut headers = Vec::new();
         for (name, value) in &self.plan.headers {
             headers.extend(value.text(&input)?.map(|value| (name.clone(), value)));
         }
-        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-            && !self.runtime.session.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        if !headers
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+            && !self
+                .runtime
+                .session
+                .headers
+                .iter()
+                .any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
         {
             headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
         }
-        Ok(Made { method: mode.method.clone(), path, query: Vec::new(), headers, body: Some(body.into_bytes().into()) })
+        Ok(Made {
+            method: mode.method.clone(),
+            path,
+            query: Vec::new(),
+            headers,
+            body: Some(body.into_bytes().into()),
+        })
     }
 
     /// "spryker refused `tee-1`: field `url`: … (code 1316). Correct …"
     fn refusal(&self, fault: &Fault, parcel: &Parcel) -> Error {
         let connection = &self.runtime.session.connection;
-        let error = self.runtime.session.error(fault, &format!("write {}", self.entity.name));
+        let error = self
+            .runtime
+            .session
+            .error(fault, &format!("write {}", self.entity.name));
         if is_everybodys(fault.kind) {
             return error;
         }
-        let field = fault.field.as_ref().map(|field| format!("field `{field}`: ")).unwrap_or_default();
-        let code = fault.code.as_ref().map(|code| format!("code {code}")).unwrap_or(format!("status {}", fault.status));
+        let field = fault
+            .field
+            .as_ref()
+            .map(|field| format!("field `{field}`: "))
+            .unwrap_or_default();
+        let code = fault
+            .code
+            .as_ref()
+            .map(|code| format!("code {code}"))
+            .unwrap_or(format!("status {}", fault.status));
         let message = format!(
             "`{connection}` refused {} `{}`: {field}{} ({code}). Correct it in the map or at the source",
             self.entity.name, parcel.key, fault.message
         );
         let message = self.runtime.session.mask(&message);
-        Error { message, ..error }.with("entity", &parcel.key).with("rule", json!(fault.code).as_str().unwrap_or("status"))
+        Error { message, ..error }
+            .with("entity", &parcel.key)
+            .with("rule", json!(fault.code).as_str().unwrap_or("status"))
     }
+}
+
+fn size_of(parcel: &Parcel) -> usize {
+    serde_json::to_string(&parcel.wire).map_or(0, |text| text.len())
+}
+
+/// A good answer of another kind than the manifest promises: what it means nobody has said.
+fn unexpected(mode: &WriteMode, effect: &str, answer: &Map<String, Value>) -> Option<Error> {
+    let status = answer.get("status").and_then(Value::as_u64)?;
+    let expected = u64::from(mode.status?);
+    (status != expected).then(|| {
+        let message = format!(
+            "`{effect}` was answered with {status} where the manifest expects {expected}; correct the manifest if that is a \
+             success"
+        );
+        Error::new(Kind::Configuration, message).with("status", status)
+    })
 }
 
 /// Says nothing about a single row.

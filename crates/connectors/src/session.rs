@@ -121,11 +121,19 @@ impl Session {
 
     /// A fault as an error about the whole request.
     pub(crate) fn error(&self, fault: &Fault, doing: &str) -> Error {
-        let code = fault.code.as_ref().map(|code| format!(", code {code}")).unwrap_or_default();
+        let code = fault
+            .code
+            .as_ref()
+            .map(|code| format!(", code {code}"))
+            .unwrap_or_default();
         let message = format!(
             "could not {doing} at `{}`: {} (status {}{code})",
             self.connection,
-            if fault.message.is_empty() { "no further words" } else { &fault.message },
+            if fault.message.is_empty() {
+                "no further words"
+            } else {
+                &fault.message
+            },
             fault.status
         );
         let mut error = Error::new(fault.kind, self.mask(&message))
@@ -143,9 +151,10 @@ impl Session {
         error
     }
 
-
     async fn token(&self, renew: bool, observer: &dyn Observer) -> Result<Option<Value>, Error> {
-        let Some(source) = self.auth.as_ref().and_then(|auth| auth.token.as_ref()) else { return Ok(None) };
+        let Some(source) = self.auth.as_ref().and_then(|auth| auth.token.as_ref()) else {
+            return Ok(None);
+        };
         // Whoever comes second waits here and gets the first one's token.
         let mut kept = source.kept.lock().await;
         let now_ms = self.context.clock.monotonic_ms();
@@ -156,7 +165,14 @@ impl Session {
             return Ok(Some(token.value.clone()));
         }
         let made = source.request.make(&Value::Object(self.input.clone()))?;
-        let purpose = Purpose { words: "sign in".to_owned(), rows: &[], observer, has_effect: false, rules: None, lines: false };
+        let purpose = Purpose {
+            words: "sign in".to_owned(),
+            rows: &[],
+            observer,
+            has_effect: false,
+            rules: None,
+            lines: false,
+        };
         let request = self.plain(&made);
         let answer = self.exchange(request, &purpose).await?;
         let value = answer_value(&answer, false).map_err(|error| self.unclear(error, &purpose))?;
@@ -169,16 +185,28 @@ impl Session {
                 Kind::Invalid | Kind::Rejected | Kind::NotFound | Kind::Forbidden => Kind::Unauthenticated,
                 other => other,
             };
-            return Err(self.error(&Fault { kind, ..fault.clone() }, "sign in"));
+            return Err(self.error(
+                &Fault {
+                    kind,
+                    ..fault.clone()
+                },
+                "sign in",
+            ));
         }
         let token = source.value.evaluate(&input)?;
         let lifetime_ms = match &source.expires_in {
             None => None,
-            Some(seconds) => seconds.evaluate(&input)?.as_f64().map(|seconds| (seconds * 1_000.0) as u64),
+            Some(seconds) => seconds
+                .evaluate(&input)?
+                .as_f64()
+                .map(|seconds| (seconds * 1_000.0) as u64),
         };
         // Never longer than half the life away: short-lived tokens would be renewed for each request.
         let until_ms = lifetime_ms.map(|life| now_ms + life.saturating_sub(RENEW_BEFORE_MS.min(life / 2)));
-        *kept = Some(Token { value: token.clone(), until_ms });
+        *kept = Some(Token {
+            value: token.clone(),
+            until_ms,
+        });
         Ok(Some(token))
     }
 
@@ -221,17 +249,27 @@ impl Session {
             }
             let input = Value::Object(input);
             for (name, value) in &auth.header {
-                made.headers.extend(value.text(&input)?.map(|value| (name.clone(), value)));
+                made.headers
+                    .extend(value.text(&input)?.map(|value| (name.clone(), value)));
             }
             for (name, value) in &auth.query {
-                made.query.extend(value.text(&input)?.map(|value| (name.clone(), value)));
+                made.query
+                    .extend(value.text(&input)?.map(|value| (name.clone(), value)));
             }
             if let Some(bearer) = &auth.bearer {
-                made.headers.extend(bearer.text(&input)?.map(|t| ("Authorization".to_owned(), format!("Bearer {t}"))));
+                made.headers.extend(
+                    bearer
+                        .text(&input)?
+                        .map(|t| ("Authorization".to_owned(), format!("Bearer {t}"))),
+                );
             }
             if let Some((user, password)) = &auth.basic {
-                let text = |t: &Template| -> Result<String, Error> { Ok(t.text(&input)?.unwrap_or_default()) };
-                made.headers.push(("Authorization".to_owned(), crate::request::basic(&text(user)?, &text(password)?)));
+                let text =
+                    |t: &Template| -> Result<String, Error> { Ok(t.text(&input)?.unwrap_or_default()) };
+                made.headers.push((
+                    "Authorization".to_owned(),
+                    crate::request::basic(&text(user)?, &text(password)?),
+                ));
             }
         }
         Ok(self.plain(&made))
@@ -259,8 +297,11 @@ impl Session {
             Ok(answer) => {
                 exchange.status = Some(answer.status);
                 // Tokens are secrets that no list knows.
-                exchange.answer_body =
-                    Some(if purpose.words == "sign in" { "(not recorded)".to_owned() } else { self.recorded(&answer.body) });
+                exchange.answer_body = Some(if purpose.words == "sign in" {
+                    "(not recorded)".to_owned()
+                } else {
+                    self.recorded(&answer.body)
+                });
             }
             Err(error) => exchange.error = Some(self.mask(&error.to_string())),
         }
@@ -277,8 +318,16 @@ impl Session {
             Kind::OutcomeUnknown if !purpose.has_effect => Kind::Timeout,
             kind => kind,
         };
-        let message = format!("could not {} at `{}`: {}", purpose.words, self.connection, error.message);
-        Error { kind, message: self.mask(&message), ..error }.with("connection", &self.connection)
+        let message = format!(
+            "could not {} at `{}`: {}",
+            purpose.words, self.connection, error.message
+        );
+        Error {
+            kind,
+            message: self.mask(&message),
+            ..error
+        }
+        .with("connection", &self.connection)
     }
 
     fn recorded(&self, body: &[u8]) -> String {
@@ -314,6 +363,13 @@ impl Session {
 /// The records of an answer.
 pub(crate) fn records(formula: &Formula, input: &Value, doing: &str) -> Result<Vec<Value>, Error> {
     formula.list(input).map_err(|error| {
-        Error::new(Kind::Configuration, format!("`{}` finds no records while Weir tried to {doing}: {}", formula.text, short(&error.message)))
+        Error::new(
+            Kind::Configuration,
+            format!(
+                "`{}` finds no records while Weir tried to {doing}: {}",
+                formula.text,
+                short(&error.message)
+            ),
+        )
     })
 }

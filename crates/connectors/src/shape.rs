@@ -23,7 +23,6 @@ pub(crate) struct Asked<'a> {
 
 /// What turns entities of one kind into rows.
 pub(crate) struct Shape<'a> {
-    pub(crate) body: &'a ChildPlan,
     pub(crate) omit: &'a [String],
     pub(crate) resolved: &'a Resolved,
     /// The entity whose children are made; `rows` expressions see it.
@@ -46,19 +45,37 @@ fn gather<'a>(
 ) -> Result<(), Error> {
     for (field, reference) in &plan.references {
         if let Some(key) = row.get(field).and_then(key_text) {
-            asked.push(Asked { plan: reference, key, path: format!("{path}{field}") });
+            asked.push(Asked {
+                plan: reference,
+                key,
+                path: format!("{path}{field}"),
+            });
         }
     }
     for child in &plan.children {
-        for (index, row) in natural_rows(child, row, entity)?.into_iter().flatten().enumerate() {
-            gather(child, &row, entity, &format!("{path}{}[{index}].", child.name), asked)?;
+        for (index, row) in natural_rows(child, row, entity)?
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
+            gather(
+                child,
+                &row,
+                entity,
+                &format!("{path}{}[{index}].", child.name),
+                asked,
+            )?;
         }
     }
     Ok(())
 }
 
 /// The rows of a child in natural keys; `None` where the entity does not carry the list, which leaves it alone.
-pub(crate) fn natural_rows(child: &ChildPlan, parent: &Value, entity: &Value) -> Result<Option<Vec<Value>>, Error> {
+pub(crate) fn natural_rows(
+    child: &ChildPlan,
+    parent: &Value,
+    entity: &Value,
+) -> Result<Option<Vec<Value>>, Error> {
     if let Some(constant) = &child.constant {
         return Ok(Some(constant.clone()));
     }
@@ -75,17 +92,28 @@ pub(crate) fn natural_rows(child: &ChildPlan, parent: &Value, entity: &Value) ->
         }
     };
     let rows: Vec<Value> = match &child.of {
-        Some(field) => list.into_iter().map(|item| json!({ field.as_str(): item })).collect(),
+        Some(field) => list
+            .into_iter()
+            .map(|item| json!({ field.as_str(): item }))
+            .collect(),
         None => list,
     };
-    Ok(Some(if child.group.is_empty() { rows } else { grouped(child, rows) }))
+    Ok(Some(if child.group.is_empty() {
+        rows
+    } else {
+        grouped(child, rows)
+    }))
 }
 
 /// A flat list as rows by the grouping fields, the rest under `each`.
 fn grouped(child: &ChildPlan, rows: Vec<Value>) -> Vec<Value> {
     let mut groups: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
     for mut row in rows {
-        let head: Vec<Value> = child.group.iter().map(|field| row.get(field).cloned().unwrap_or(Value::Null)).collect();
+        let head: Vec<Value> = child
+            .group
+            .iter()
+            .map(|field| row.get(field).cloned().unwrap_or(Value::Null))
+            .collect();
         if let Some(fields) = row.as_object_mut() {
             fields.retain(|name, _| !child.group.contains(name));
         }
@@ -107,9 +135,13 @@ impl Shape<'_> {
     pub(crate) fn wire(&self, plan: &ChildPlan, row: &Value) -> Result<Map<String, Value>, Error> {
         let mut wire = self.fields(plan, row);
         for child in plan.children.iter().filter(|child| child.follow_up.is_none()) {
-            let Some(rows) = natural_rows(child, row, self.entity)? else { continue };
-            let rows: Vec<Value> =
-                rows.iter().map(|row| self.wire(child, row).map(Value::Object)).collect::<Result<_, _>>()?;
+            let Some(rows) = natural_rows(child, row, self.entity)? else {
+                continue;
+            };
+            let rows: Vec<Value> = rows
+                .iter()
+                .map(|row| self.wire(child, row).map(Value::Object))
+                .collect::<Result<_, _>>()?;
             if !rows.is_empty() {
                 wire.insert(child.relation.clone(), Value::Array(rows));
             }
@@ -142,7 +174,11 @@ impl Shape<'_> {
     fn id(&self, plan: &ReferencePlan, key: &Value) -> Value {
         let reference = &plan.reference;
         key_text(key)
-            .and_then(|key| self.resolved.get(&(reference.entity.clone(), reference.by.clone(), key)).cloned())
+            .and_then(|key| {
+                self.resolved
+                    .get(&(reference.entity.clone(), reference.by.clone(), key))
+                    .cloned()
+            })
             .unwrap_or(Value::Null)
     }
 
@@ -157,13 +193,18 @@ impl Shape<'_> {
         let mut patch = Map::new();
         for (name, value) in self.fields(plan, row) {
             let old = there.get(&name).unwrap_or(&Value::Null);
-            let is_json = plan.json_text.iter().any(|field| plan.rename.get(field).unwrap_or(field) == &name);
+            let is_json = plan
+                .json_text
+                .iter()
+                .any(|field| plan.rename.get(field).unwrap_or(field) == &name);
             if !alike(&value, old, is_json) {
                 patch.insert(name, value);
             }
         }
         for child in plan.children.iter().filter(|child| child.follow_up.is_none()) {
-            let Some(rows) = natural_rows(child, row, self.entity)? else { continue };
+            let Some(rows) = natural_rows(child, row, self.entity)? else {
+                continue;
+            };
             let mut changed = Vec::new();
             for (row, old) in self.pairs(child, &rows, there, warnings) {
                 match old {
@@ -198,7 +239,10 @@ impl Shape<'_> {
         there: &'r Value,
         warnings: &mut Vec<Warning>,
     ) -> Vec<(&'r Value, Option<&'r Value>)> {
-        let existing = there.get(&child.relation).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let existing = there
+            .get(&child.relation)
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
         let mut taken = vec![false; existing.len()];
         let mut pairs = Vec::with_capacity(rows.len());
         for row in rows {
@@ -216,7 +260,10 @@ impl Shape<'_> {
                 })
                 .collect();
             let found = existing.iter().enumerate().position(|(index, old)| {
-                !taken[index] && keys.iter().all(|(name, value)| alike(value, old.get(name).unwrap_or(&Value::Null), false))
+                !taken[index]
+                    && keys
+                        .iter()
+                        .all(|(name, value)| alike(value, old.get(name).unwrap_or(&Value::Null), false))
             });
             if let Some(index) = found {
                 taken[index] = true;
@@ -243,19 +290,22 @@ fn alike(wanted: &Value, there: &Value, is_json: bool) -> bool {
         let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
         if let (Some(a), Some(b)) = (parse(a), parse(b)) {
             // PHP writes an empty object as an empty list.
-            let empty = |v: &Value| v.as_object().is_some_and(Map::is_empty) || v.as_array().is_some_and(Vec::is_empty);
+            let empty = |v: &Value| {
+                v.as_object().is_some_and(Map::is_empty) || v.as_array().is_some_and(Vec::is_empty)
+            };
             return same(&a, &b) || (empty(&a) && empty(&b));
         }
     }
     match (wanted, there) {
-        (Value::Number(_), Value::String(text)) => {
-            serde_json::from_str::<Value>(text).is_ok_and(|number| number.is_number() && same(wanted, &number))
-        }
+        (Value::Number(_), Value::String(text)) => serde_json::from_str::<Value>(text)
+            .is_ok_and(|number| number.is_number() && same(wanted, &number)),
         _ => same(wanted, there),
     }
 }
 
 /// The row's own id: its first field that begins with `id_`.
 pub(crate) fn id_of(row: &Value) -> Option<(&String, &Value)> {
-    row.as_object()?.iter().find(|(name, value)| name.starts_with("id_") && !value.is_null())
+    row.as_object()?
+        .iter()
+        .find(|(name, value)| name.starts_with("id_") && !value.is_null())
 }

@@ -23,7 +23,15 @@ pub fn shipped() -> Vec<Source> {
     vec![
         connector!(
             "akeneo",
-            ["attribute", "attribute-option", "category", "family", "family-variant", "product", "product-model"],
+            [
+                "attribute",
+                "attribute-option",
+                "category",
+                "family",
+                "family-variant",
+                "product",
+                "product-model"
+            ],
             Some(include_str!("../../../connectors/akeneo/functions.jsonata").to_owned())
         ),
         connector!(

@@ -26,17 +26,28 @@ pub(crate) struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn snippet(&self, text: &str) -> Snippet {
-        Snippet { file: self.file.to_owned(), line: self.line, column: self.column, text: text.to_owned() }
+        Snippet {
+            file: self.file.to_owned(),
+            line: self.line,
+            column: self.column,
+            text: text.to_owned(),
+        }
     }
 
     pub(crate) fn template(&self, value: &Value) -> Result<Template, Finding> {
         match value {
-            Value::String(text) if text.contains("{{") => {
-                Ok(Template::Text(self.expressions.template(&self.snippet(text))?, text.clone()))
-            }
-            Value::Array(items) => Ok(Template::List(items.iter().map(|v| self.template(v)).collect::<Result<_, _>>()?)),
+            Value::String(text) if text.contains("{{") => Ok(Template::Text(
+                self.expressions.template(&self.snippet(text))?,
+                text.clone(),
+            )),
+            Value::Array(items) => Ok(Template::List(
+                items.iter().map(|v| self.template(v)).collect::<Result<_, _>>()?,
+            )),
             Value::Object(fields) => Ok(Template::Fields(
-                fields.iter().map(|(name, v)| Ok((name.clone(), self.template(v)?))).collect::<Result<_, Finding>>()?,
+                fields
+                    .iter()
+                    .map(|(name, v)| Ok((name.clone(), self.template(v)?)))
+                    .collect::<Result<_, Finding>>()?,
             )),
             other => Ok(Template::Literal(other.clone())),
         }
@@ -47,7 +58,10 @@ impl Compiler<'_> {
     }
 
     pub(crate) fn expression(&self, text: &str) -> Result<Formula, Finding> {
-        Ok(Formula { expression: self.expressions.expression(&self.snippet(text))?, text: text.to_owned() })
+        Ok(Formula {
+            expression: self.expressions.expression(&self.snippet(text))?,
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -57,9 +71,16 @@ impl Template {
         match self {
             Template::Literal(value) => Ok(value.clone()),
             Template::Text(expression, text) => evaluate(expression.as_ref(), input)?.ok_or_else(|| {
-                Error::new(Kind::Configuration, format!("`{text}` of the manifest gives nothing; give it a default"))
+                Error::new(
+                    Kind::Configuration,
+                    format!("`{text}` of the manifest gives nothing; give it a default"),
+                )
             }),
-            Template::List(items) => items.iter().map(|item| item.evaluate(input)).collect::<Result<_, _>>().map(Value::Array),
+            Template::List(items) => items
+                .iter()
+                .map(|item| item.evaluate(input))
+                .collect::<Result<_, _>>()
+                .map(Value::Array),
             Template::Fields(fields) => {
                 let mut object = Map::new();
                 for (name, field) in fields {
@@ -107,6 +128,10 @@ impl Formula {
 }
 
 fn evaluate(expression: &dyn Expression, input: &Value) -> Result<Option<Value>, Error> {
-    let scope = Scope { bindings: &[], references: &NoReferences, now: jiff::Timestamp::UNIX_EPOCH };
+    let scope = Scope {
+        bindings: &[],
+        references: &NoReferences,
+        now: jiff::Timestamp::UNIX_EPOCH,
+    };
     expression.evaluate(input, &scope)
 }

@@ -33,13 +33,22 @@ pub(crate) struct Job<'a> {
 }
 
 pub(crate) async fn write(runtime: &Runtime, request: &WriteRequest, effects: &dyn Effects) -> Vec<Outcome> {
-    let everybody = |error: Error| request.rows.iter().map(|_| Outcome::Failed(error.clone())).collect::<Vec<_>>();
+    let everybody = |error: Error| {
+        request
+            .rows
+            .iter()
+            .map(|_| Outcome::Failed(error.clone()))
+            .collect::<Vec<_>>()
+    };
     let entity = match runtime.entity(&request.entity) {
         Ok(entity) => entity,
         Err(error) => return everybody(error),
     };
     let Some(plan) = &entity.write else {
-        let message = format!("entity `{}` cannot be written: its manifest has no `write`", entity.name);
+        let message = format!(
+            "entity `{}` cannot be written: its manifest has no `write`",
+            entity.name
+        );
         return everybody(Error::new(Kind::Configuration, message));
     };
     let count = request.rows.len();
@@ -76,29 +85,41 @@ pub(crate) async fn write(runtime: &Runtime, request: &WriteRequest, effects: &d
         }
     }
     let lost = || Outcome::Failed(Error::bug("a row of a write has no outcome"));
-    job.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
+    job.outcomes
+        .into_iter()
+        .map(|outcome| outcome.unwrap_or_else(lost))
+        .collect()
 }
 
 impl<'a> Job<'a> {
     fn cannot(&self, mode: &str) -> Error {
-        Error::new(Kind::Configuration, format!("the manifest does not say how to {mode} `{}`", self.entity.name))
+        Error::new(
+            Kind::Configuration,
+            format!("the manifest does not say how to {mode} `{}`", self.entity.name),
+        )
     }
 
     /// A target that shows writes late is given the time before a look decides.
     async fn settle(&self) {
         if self.plan.settle_ms > 0 && self.rows.iter().any(|row| row.uncertain) {
-            self.runtime.session.context.clock.sleep_ms(self.plan.settle_ms).await;
+            self.runtime
+                .session
+                .context
+                .clock
+                .sleep_ms(self.plan.settle_ms)
+                .await;
         }
     }
 
     /// Rows that have no outcome yet.
     pub(crate) fn open(&self) -> Vec<usize> {
-        (0..self.rows.len()).filter(|index| self.outcomes[*index].is_none()).collect()
+        (0..self.rows.len())
+            .filter(|index| self.outcomes[*index].is_none())
+            .collect()
     }
 
     pub(crate) fn shape(&self, index: usize) -> Shape<'_> {
         Shape {
-            body: &self.entity.body,
             omit: &self.entity.omit,
             resolved: &self.resolved,
             entity: &self.rows[index].value,
@@ -118,7 +139,9 @@ impl<'a> Job<'a> {
                 Ok(references) => {
                     for reference in &references {
                         let target = &reference.plan.reference;
-                        let place = wanted.entry((target.entity.clone(), target.by.clone())).or_default();
+                        let place = wanted
+                            .entry((target.entity.clone(), target.by.clone()))
+                            .or_default();
                         place.0.push(reference.key.clone());
                     }
                     asked.push((index, references));
@@ -164,7 +187,12 @@ impl<'a> Job<'a> {
         let message = format!(
             "`{}`: field `{}` names `{}`, and `{}` has no such row in {} (looked up by {}). Create it there, or correct the \
              value",
-            self.rows[index].key, asked.path, asked.key, self.runtime.session.connection, target.entity, target.by
+            self.rows[index].key,
+            asked.path,
+            asked.key,
+            self.runtime.session.connection,
+            target.entity,
+            target.by
         );
         Outcome::Failed(
             Error::new(Kind::Rejected, message)
@@ -182,24 +210,50 @@ impl<'a> Job<'a> {
             for reference in references {
                 let target = &reference.plan.reference;
                 let place = (target.entity.clone(), target.by.clone(), reference.key.clone());
-                if target.on_missing == OnMissing::Create && !self.resolved.contains_key(&place) && seen.insert(place) {
+                if target.on_missing == OnMissing::Create
+                    && !self.resolved.contains_key(&place)
+                    && seen.insert(place)
+                {
                     missing.push((*index, reference));
                 }
             }
         }
-        let Some((_, first)) = missing.first() else { return Ok(()) };
+        let Some((_, first)) = missing.first() else {
+            return Ok(());
+        };
         let target = first.plan.reference.clone();
         let entity = self.runtime.entity(&target.entity)?;
-        let Some((plan, mode)) = entity.write.as_ref().and_then(|plan| Some((plan, plan.create.as_ref()?))) else {
-            return Err(Error::new(Kind::Configuration, format!("`{}` is to be created and its manifest says not how", entity.name)));
+        let Some((plan, mode)) = entity
+            .write
+            .as_ref()
+            .and_then(|plan| Some((plan, plan.create.as_ref()?)))
+        else {
+            return Err(Error::new(
+                Kind::Configuration,
+                format!("`{}` is to be created and its manifest says not how", entity.name),
+            ));
         };
         let _one_at_a_time = self.runtime.creating.lock().await;
-        let keys: Vec<String> = missing.iter().map(|(_, reference)| reference.key.clone()).collect();
-        let found = lookup::ids(self.runtime, &target.entity, &target.by, &keys, true, self.effects).await?;
+        let keys: Vec<String> = missing
+            .iter()
+            .map(|(_, reference)| reference.key.clone())
+            .collect();
+        let found = lookup::ids(
+            self.runtime,
+            &target.entity,
+            &target.by,
+            &keys,
+            true,
+            self.effects,
+        )
+        .await?;
         let mut parcels = Vec::new();
         for (owner, reference) in missing {
             if let Some(Some(id)) = found.get(&reference.key) {
-                self.resolved.insert((target.entity.clone(), target.by.clone(), reference.key.clone()), id.clone());
+                self.resolved.insert(
+                    (target.entity.clone(), target.by.clone(), reference.key.clone()),
+                    id.clone(),
+                );
                 continue;
             }
             let parts = vec![("key", json!(reference.key))];
@@ -208,10 +262,21 @@ impl<'a> Job<'a> {
                 None => json!({ target.by.as_str(): reference.key }),
             };
             let wire = row.as_object().cloned().unwrap_or_default();
-            parcels.push(Parcel { owner, key: reference.key.clone(), wire });
+            parcels.push(Parcel {
+                owner,
+                key: reference.key.clone(),
+                wire,
+            });
         }
-        let sender = Sender { runtime: self.runtime, entity, plan, effects: self.effects };
-        let fates = sender.send(mode, &format!("create {}", entity.name), &parcels).await;
+        let sender = Sender {
+            runtime: self.runtime,
+            entity,
+            plan,
+            effects: self.effects,
+        };
+        let fates = sender
+            .send(mode, &format!("create {}", entity.name), &parcels)
+            .await;
         let cache_ms = entity.lookup.as_ref().map_or(0, |lookup| lookup.cache_ms);
         let until_ms = self.runtime.session.context.clock.monotonic_ms() + cache_ms;
         for (parcel, fate) in parcels.iter().zip(fates) {
@@ -219,8 +284,15 @@ impl<'a> Job<'a> {
                 Ok(saved) => {
                     let id = entity.id.as_ref().and_then(|id| saved.get(id)).cloned();
                     if let Some(id) = id {
-                        self.runtime.ids.put(&target.entity, &target.by, &parcel.key, Some(id.clone()), until_ms);
-                        self.resolved.insert((target.entity.clone(), target.by.clone(), parcel.key.clone()), id);
+                        self.runtime.ids.put(
+                            &target.entity,
+                            &target.by,
+                            &parcel.key,
+                            Some(id.clone()),
+                            until_ms,
+                        );
+                        self.resolved
+                            .insert((target.entity.clone(), target.by.clone(), parcel.key.clone()), id);
                     }
                 }
                 Err(error) => self.outcomes[parcel.owner] = Some(Outcome::Failed(error)),
@@ -235,16 +307,26 @@ impl<'a> Job<'a> {
         for index in self.open() {
             let row = &self.rows[index];
             match self.shape(index).wire(&self.entity.body, &row.value) {
-                Ok(wire) => parcels.push(Parcel { owner: index, key: row.key.clone(), wire }),
+                Ok(wire) => parcels.push(Parcel {
+                    owner: index,
+                    key: row.key.clone(),
+                    wire,
+                }),
                 Err(error) => self.fail(index, error),
             }
         }
         let sender = self.sender();
-        let fates = sender.send(mode, &format!("{word} {}", self.entity.name), &parcels).await;
+        let fates = sender
+            .send(mode, &format!("{word} {}", self.entity.name), &parcels)
+            .await;
         for (parcel, fate) in parcels.iter().zip(fates) {
             let outcome = match fate {
                 Ok(saved) => Outcome::Written(Written {
-                    action: if word == "create" { Action::Created } else { Action::Updated },
+                    action: if word == "create" {
+                        Action::Created
+                    } else {
+                        Action::Updated
+                    },
                     ids: self.ids(&saved),
                     warnings: Vec::new(),
                 }),
@@ -256,7 +338,12 @@ impl<'a> Job<'a> {
     }
 
     fn sender(&self) -> Sender<'a> {
-        Sender { runtime: self.runtime, entity: self.entity, plan: self.plan, effects: self.effects }
+        Sender {
+            runtime: self.runtime,
+            entity: self.entity,
+            plan: self.plan,
+            effects: self.effects,
+        }
     }
 
     async fn look_and_send(&mut self, mode: Mode) -> Result<(), Error> {
@@ -272,7 +359,14 @@ impl<'a> Job<'a> {
             if round == ROUNDS {
                 for (index, error) in conflicts {
                     let message = format!("{}. Another row holds this value", error.message);
-                    self.fail(index, Error { kind: Kind::Rejected, message, ..error });
+                    self.fail(
+                        index,
+                        Error {
+                            kind: Kind::Rejected,
+                            message,
+                            ..error
+                        },
+                    );
                 }
                 break;
             }
@@ -282,7 +376,11 @@ impl<'a> Job<'a> {
         follow_up::follow_up(self, &mut done).await?;
         for (index, (action, row)) in done {
             if self.outcomes[index].is_none() {
-                let written = Written { action, ids: self.ids(&row), warnings: std::mem::take(&mut self.warnings[index]) };
+                let written = Written {
+                    action,
+                    ids: self.ids(&row),
+                    warnings: std::mem::take(&mut self.warnings[index]),
+                };
                 self.outcomes[index] = Some(Outcome::Written(written));
             }
         }
@@ -292,7 +390,10 @@ impl<'a> Job<'a> {
     /// The rows of the target by natural key, children inside.
     pub(crate) async fn current(&self, rows: &[usize]) -> Result<HashMap<usize, Value>, Error> {
         let Some(field) = self.entity.key.first() else {
-            return Err(Error::new(Kind::Configuration, format!("`{}` has no natural key to look up", self.entity.name)));
+            return Err(Error::new(
+                Kind::Configuration,
+                format!("`{}` has no natural key to look up", self.entity.name),
+            ));
         };
         let key = |index: usize| self.rows[index].value.get(field).filter(|key| !key.is_null());
         let keys: Vec<Value> = rows.iter().filter_map(|index| key(*index).cloned()).collect();
@@ -302,7 +403,10 @@ impl<'a> Job<'a> {
             .iter()
             .filter_map(|index| {
                 let candidates = found.get(&key(*index).and_then(key_text)?)?;
-                let wire = self.shape(*index).wire(&self.entity.body, &self.rows[*index].value).ok()?;
+                let wire = self
+                    .shape(*index)
+                    .wire(&self.entity.body, &self.rows[*index].value)
+                    .ok()?;
                 let matches = |row: &&Value| {
                     others.iter().all(|field| {
                         let body = &self.entity.body;
@@ -310,7 +414,10 @@ impl<'a> Job<'a> {
                             Some(reference) => &reference.reference.field,
                             None => body.rename.get(*field).unwrap_or(field),
                         };
-                        weir_model::json::same(wire.get(name).unwrap_or(&Value::Null), row.get(name).unwrap_or(&Value::Null))
+                        weir_model::json::same(
+                            wire.get(name).unwrap_or(&Value::Null),
+                            row.get(name).unwrap_or(&Value::Null),
+                        )
                     })
                 };
                 Some((*index, candidates.iter().find(matches)?.clone()))
@@ -329,27 +436,47 @@ impl<'a> Job<'a> {
         let (mut creates, mut updates) = (Vec::new(), Vec::new());
         for index in rows.iter().copied() {
             let row = &self.rows[index];
-            if row.value.get(self.entity.key.first().map_or("", String::as_str)).is_none_or(Value::is_null) {
-                let message = format!("`{}` carries no `{}`, its natural key", row.key, self.entity.key.join("`, `"));
+            if row
+                .value
+                .get(self.entity.key.first().map_or("", String::as_str))
+                .is_none_or(Value::is_null)
+            {
+                let message = format!(
+                    "`{}` carries no `{}`, its natural key",
+                    row.key,
+                    self.entity.key.join("`, `")
+                );
                 self.fail(index, Error::new(Kind::Invalid, message).with("entity", &row.key));
                 continue;
             }
             let mut warnings = Vec::new();
-            let parcel = |wire: Map<String, Value>| Parcel { owner: index, key: row.key.clone(), wire };
+            let parcel = |wire: Map<String, Value>| Parcel {
+                owner: index,
+                key: row.key.clone(),
+                wire,
+            };
             match current.get(&index) {
                 None if mode == Mode::Update => {
                     let message = format!("`{}` is not there to be updated", row.key);
-                    self.fail(index, Error::new(Kind::NotFound, message).with("entity", &row.key));
+                    self.fail(
+                        index,
+                        Error::new(Kind::NotFound, message).with("entity", &row.key),
+                    );
                 }
                 None => match self.shape(index).wire(&self.entity.body, &row.value) {
                     Ok(wire) => creates.push(parcel(wire)),
                     Err(error) => self.fail(index, error),
                 },
-                Some(there) => match self.shape(index).difference(&self.entity.body, &row.value, there, &mut warnings) {
-                    Ok(None) => drop(done.insert(index, (Action::Unchanged, there.clone()))),
-                    Ok(Some(patch)) => updates.push(parcel(patch)),
-                    Err(error) => self.fail(index, error),
-                },
+                Some(there) => {
+                    match self
+                        .shape(index)
+                        .difference(&self.entity.body, &row.value, there, &mut warnings)
+                    {
+                        Ok(None) => drop(done.insert(index, (Action::Unchanged, there.clone()))),
+                        Ok(Some(patch)) => updates.push(parcel(patch)),
+                        Err(error) => self.fail(index, error),
+                    }
+                }
             }
             self.warnings[index] = warnings;
         }
@@ -364,17 +491,23 @@ impl<'a> Job<'a> {
             }
             let Some(mode) = mode else {
                 let error = self.cannot(word);
-                parcels.iter().for_each(|parcel| self.fail(parcel.owner, error.clone()));
+                parcels
+                    .iter()
+                    .for_each(|parcel| self.fail(parcel.owner, error.clone()));
                 continue;
             };
-            let fates = sender.send(mode, &format!("{word} {}", self.entity.name), &parcels).await;
+            let fates = sender
+                .send(mode, &format!("{word} {}", self.entity.name), &parcels)
+                .await;
             for (parcel, fate) in parcels.iter().zip(fates) {
                 match fate {
                     Ok(saved) => {
                         let there = current.get(&parcel.owner).cloned().unwrap_or(saved);
                         done.insert(parcel.owner, (action, there));
                     }
-                    Err(error) if error.kind == Kind::Conflict && self.plan.unique => conflicts.push((parcel.owner, error)),
+                    Err(error) if error.kind == Kind::Conflict && self.plan.unique => {
+                        conflicts.push((parcel.owner, error))
+                    }
                     Err(error) => self.fail(parcel.owner, error),
                 }
             }
@@ -389,8 +522,12 @@ impl<'a> Job<'a> {
         let until_ms = self.runtime.session.context.clock.monotonic_ms() + cache_ms;
         for (index, (_, row)) in done {
             for by in &self.entity.key {
-                if let (Some(key), Some(id)) = (self.rows[*index].value.get(by).and_then(key_text), row.get(id)) {
-                    self.runtime.ids.put(&self.entity.name, by, &key, Some(id.clone()), until_ms);
+                if let (Some(key), Some(id)) =
+                    (self.rows[*index].value.get(by).and_then(key_text), row.get(id))
+                {
+                    self.runtime
+                        .ids
+                        .put(&self.entity.name, by, &key, Some(id.clone()), until_ms);
                 }
             }
         }
@@ -402,11 +539,25 @@ impl<'a> Job<'a> {
     /// The row's own id, and those of children that have exactly one row.
     fn ids(&self, row: &Value) -> BTreeMap<String, Value> {
         let mut ids = BTreeMap::new();
-        if let Some((name, id)) = self.entity.id.as_ref().and_then(|name| Some((name, row.get(name)?))) {
+        if let Some((name, id)) = self
+            .entity
+            .id
+            .as_ref()
+            .and_then(|name| Some((name, row.get(name)?)))
+        {
             ids.insert(name.clone(), id.clone());
         }
-        for child in self.entity.body.children.iter().filter(|child| child.rows.is_some()) {
-            if let Some([only]) = row.get(&child.relation).and_then(Value::as_array).map(Vec::as_slice)
+        for child in self
+            .entity
+            .body
+            .children
+            .iter()
+            .filter(|child| child.rows.is_some())
+        {
+            if let Some([only]) = row
+                .get(&child.relation)
+                .and_then(Value::as_array)
+                .map(Vec::as_slice)
                 && let Some((name, id)) = shape::id_of(only)
             {
                 ids.insert(name.clone(), id.clone());

@@ -31,20 +31,34 @@ impl Client {
 impl Http for Client {
     async fn send(&self, request: Request) -> Result<Answer, Error> {
         let url = reqwest::Url::parse(&request.url).map_err(|error| {
-            Error::new(Kind::Configuration, format!("`{}` is not an address: {error}", request.url))
+            Error::new(
+                Kind::Configuration,
+                format!("`{}` is not an address: {error}", request.url),
+            )
         })?;
         guard(&url, request.allow_private).await?;
-        let method = reqwest::Method::from_bytes(request.method.as_bytes())
-            .map_err(|error| Error::new(Kind::Configuration, format!("`{}` is no HTTP method", request.method)).source(error))?;
+        let method = reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|error| {
+            Error::new(
+                Kind::Configuration,
+                format!("`{}` is no HTTP method", request.method),
+            )
+            .source(error)
+        })?;
         let host = url.host_str().unwrap_or_default().to_owned();
-        let mut builder = self.inner.request(method, url).timeout(Duration::from_millis(request.timeout_ms));
+        let mut builder = self
+            .inner
+            .request(method, url)
+            .timeout(Duration::from_millis(request.timeout_ms));
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }
         if let Some(body) = request.body {
             builder = builder.body(body.to_vec());
         }
-        let answer = builder.send().await.map_err(|error| unsent(&error, &host, request.timeout_ms))?;
+        let answer = builder
+            .send()
+            .await
+            .map_err(|error| unsent(&error, &host, request.timeout_ms))?;
         let status = answer.status().as_u16();
         let headers = answer
             .headers()
@@ -56,19 +70,30 @@ impl Http for Client {
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|error| cut(&error, &host, request.timeout_ms))?;
             if (body.len() + chunk.len()) as u64 > request.answer_bytes_max {
-                let message = format!("the answer of {host} is longer than the limit of {} bytes", request.answer_bytes_max);
+                let message = format!(
+                    "the answer of {host} is longer than the limit of {} bytes",
+                    request.answer_bytes_max
+                );
                 return Err(Error::new(Kind::Limit, message));
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, headers, body })
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 }
 
 /// No answer at all. Where no connection came about nothing was sent; otherwise nobody can tell.
 fn unsent(error: &reqwest::Error, host: &str, timeout_ms: u64) -> Error {
     if error.is_connect() {
-        return Error::new(Kind::Unavailable, format!("could not connect to {host}: nobody answers there")).source(deepest(error));
+        return Error::new(
+            Kind::Unavailable,
+            format!("could not connect to {host}: nobody answers there"),
+        )
+        .source(deepest(error));
     }
     cut(error, host, timeout_ms)
 }
@@ -92,20 +117,29 @@ fn deepest(error: &dyn std::error::Error) -> String {
 
 /// Link-local addresses are never reached, private ones and this machine only where the connection allows it.
 async fn guard(url: &reqwest::Url, allow_private: bool) -> Result<(), Error> {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    let host = url
+        .host_str()
+        .unwrap_or_default()
+        .trim_matches(['[', ']'])
+        .to_owned();
     let port = url.port_or_known_default().unwrap_or(80);
     let addresses: Vec<IpAddr> = match host.parse::<IpAddr>() {
         Ok(address) => vec![address],
         Err(_) if allow_private => return Ok(()),
         Err(_) => tokio::net::lookup_host((host.as_str(), port))
             .await
-            .map_err(|error| Error::new(Kind::Unavailable, format!("the name {host} is not known")).source(error))?
+            .map_err(|error| {
+                Error::new(Kind::Unavailable, format!("the name {host} is not known")).source(error)
+            })?
             .map(|address| address.ip())
             .collect(),
     };
     for address in addresses {
         let (private, link_local) = match address {
-            IpAddr::V4(v4) => (v4.is_private() || v4.is_loopback() || v4.is_unspecified(), v4.is_link_local()),
+            IpAddr::V4(v4) => (
+                v4.is_private() || v4.is_loopback() || v4.is_unspecified(),
+                v4.is_link_local(),
+            ),
             IpAddr::V6(v6) => (
                 v6.is_loopback() || v6.is_unspecified() || (v6.segments()[0] & 0xfe00) == 0xfc00,
                 (v6.segments()[0] & 0xffc0) == 0xfe80,

@@ -79,6 +79,7 @@ pub(crate) struct WritePlan {
     pub(crate) settle_ms: u64,
     pub(crate) rows_max: usize,
     pub(crate) bytes_max: usize,
+    pub(crate) row_bytes_max: usize,
     pub(crate) body: Option<Template>,
     pub(crate) lines: bool,
     pub(crate) answer_lines: bool,
@@ -95,6 +96,8 @@ pub(crate) struct WritePlan {
 pub(crate) struct WriteMode {
     pub(crate) method: String,
     pub(crate) path: Template,
+    /// The status of a good answer, where the manifest names one.
+    pub(crate) status: Option<u16>,
 }
 
 /// What a connection needs besides entities.
@@ -113,7 +116,12 @@ pub(crate) fn compile(document: &Document, expressions: &dyn Expressions) -> Res
     let manifest: Manifest = document.read().map_err(|finding| vec![finding])?;
     let at = |path: &[&str]| {
         let (line, column) = document.place(path);
-        Compiler { file: &document.file, expressions, line, column }
+        Compiler {
+            file: &document.file,
+            expressions,
+            line,
+            column,
+        }
     };
     let mut findings = Vec::new();
     let mut entities = BTreeMap::new();
@@ -127,11 +135,18 @@ pub(crate) fn compile(document: &Document, expressions: &dyn Expressions) -> Res
         check_references(document, name, &entity.body, &entities, &mut findings);
     }
     let http = at(&["http"]);
-    let setup = http
-        .text(&manifest.http.base_url)
-        .and_then(|base_url| Ok(SetupPlan { base_url, rules: Rules::compile(&manifest.http.errors, &at(&["http", "errors"]))? }));
+    let setup = http.text(&manifest.http.base_url).and_then(|base_url| {
+        Ok(SetupPlan {
+            base_url,
+            rules: Rules::compile(&manifest.http.errors, &at(&["http", "errors"]))?,
+        })
+    });
     match setup {
-        Ok(setup) if findings.is_empty() => Ok(Compiled { manifest, entities, setup }),
+        Ok(setup) if findings.is_empty() => Ok(Compiled {
+            manifest,
+            entities,
+            setup,
+        }),
         Ok(_) => Err(findings),
         Err(finding) => {
             findings.push(finding);
@@ -170,10 +185,26 @@ fn entity(
         id: entity.id,
         key: entity.key,
         parameters,
-        filters: entity.filters.into_iter().map(|(word, ops)| (word, ops.into_keys().collect())).collect(),
-        read: entity.read.as_ref().map(|read| read_plan(read, document, name, compiler)).transpose()?,
-        lookup: entity.lookup.as_ref().map(|lookup| lookup_plan(lookup, compiler)).transpose()?,
-        write: entity.write.as_ref().map(|write| write_plan(write, compiler)).transpose()?,
+        filters: entity
+            .filters
+            .into_iter()
+            .map(|(word, ops)| (word, ops.into_keys().collect()))
+            .collect(),
+        read: entity
+            .read
+            .as_ref()
+            .map(|read| read_plan(read, document, name, compiler))
+            .transpose()?,
+        lookup: entity
+            .lookup
+            .as_ref()
+            .map(|lookup| lookup_plan(lookup, compiler))
+            .transpose()?,
+        write: entity
+            .write
+            .as_ref()
+            .map(|write| write_plan(write, compiler))
+            .transpose()?,
         include: entity.current.map(|current| current.include).unwrap_or_default(),
         omit: entity.omit,
         body,
@@ -189,12 +220,17 @@ fn with_shape(
 ) -> Result<(Value, Map<String, Value>), Finding> {
     let mut merged = Value::Object(Map::new());
     let mut own = value.clone();
-    if let Some(shape) = own.as_object_mut().and_then(|fields| fields.shift_remove("shape")) {
+    if let Some(shape) = own
+        .as_object_mut()
+        .and_then(|fields| fields.shift_remove("shape"))
+    {
         let shape = shape.as_str().unwrap_or_default();
         let Some(base) = manifest.shapes.get(shape) else {
             let hint = did_you_mean(shape, manifest.shapes.keys().map(String::as_str));
             let message = format!("there is no shape `{shape}`");
-            return Err(document.finding(&["entities", name, "shape"], "unknown-shape", message).suggest(hint));
+            return Err(document
+                .finding(&["entities", name, "shape"], "unknown-shape", message)
+                .suggest(hint));
         };
         merged = base.clone();
     }
@@ -234,7 +270,13 @@ fn references(
                 (Some(row), OnMissing::Create) => Some(compiler.template(row)?),
                 _ => None,
             };
-            Ok((field.clone(), ReferencePlan { reference: reference.clone(), create }))
+            Ok((
+                field.clone(),
+                ReferencePlan {
+                    reference: reference.clone(),
+                    create,
+                },
+            ))
         })
         .collect()
 }
@@ -257,7 +299,11 @@ fn children_in(list: &BTreeMap<String, Child>, compiler: &Compiler<'_>) -> Resul
                 references: references(&child.references, compiler)?,
                 missing: child.missing,
                 constant: child.constant.clone(),
-                rows: child.rows.as_deref().map(|text| compiler.expression(text)).transpose()?,
+                rows: child
+                    .rows
+                    .as_deref()
+                    .map(|text| compiler.expression(text))
+                    .transpose()?,
                 children: children_in(&child.children, compiler)?,
                 follow_up: child.follow_up.clone(),
             })
@@ -277,7 +323,11 @@ fn read_plan(
     };
     Ok(ReadPlan {
         parents: read.parents.clone(),
-        when: read.when.as_deref().map(|text| compiler.expression(text)).transpose()?,
+        when: read
+            .when
+            .as_deref()
+            .map(|text| compiler.expression(text))
+            .transpose()?,
         request: Request::compile(&read.request, compiler)?,
         records: compiler.expression(&read.records)?,
         paginate: Paginate::compile(read.paginate.as_ref(), compiler)?,
@@ -297,27 +347,61 @@ fn lookup_plan(lookup: &types::Lookup, compiler: &Compiler<'_>) -> Result<Lookup
 
 fn write_plan(write: &types::Write, compiler: &Compiler<'_>) -> Result<WritePlan, Finding> {
     let mode = |mode: &types::Mode| -> Result<WriteMode, Finding> {
-        Ok(WriteMode { method: mode.method.clone(), path: compiler.text(&mode.path)? })
+        Ok(WriteMode {
+            method: mode.method.clone(),
+            path: compiler.text(&mode.path)?,
+            status: mode.status,
+        })
     };
     let (looks_up, upsert) = match &write.upsert {
         Some(Value::String(word)) if word == "lookup_then" => (true, None),
         Some(value) => {
             let request: types::Mode = serde_json::from_value(value.clone()).map_err(|error| {
                 let message = format!("`upsert` is `lookup_then` or a request: {error}");
-                Finding::error("wrong-value", compiler.file, compiler.line, compiler.column, message)
+                Finding::error(
+                    "wrong-value",
+                    compiler.file,
+                    compiler.line,
+                    compiler.column,
+                    message,
+                )
             })?;
             (false, Some(mode(&request)?))
         }
         None => (false, None),
     };
-    let headers = write.headers.iter().map(|(name, text)| Ok((name.clone(), compiler.text(text)?)));
+    if let Some(saved) = &write.saved
+        && saved.by != "natural_key"
+    {
+        let message = format!("`saved.match` is `natural_key`; `{}` is not known", saved.by);
+        return Err(Finding::error(
+            "unknown-word",
+            compiler.file,
+            compiler.line,
+            compiler.column,
+            message,
+        ));
+    }
+    let headers = write
+        .headers
+        .iter()
+        .map(|(name, text)| Ok((name.clone(), compiler.text(text)?)));
     Ok(WritePlan {
         repeat: write.repeat,
         unique: write.unique,
         settle_ms: write.settle.map_or(0, |span| span.ms),
         rows_max: write.batch.rows.unwrap_or(1).max(1),
         bytes_max: write.batch.bytes.map_or(usize::MAX, |bytes| bytes.count as usize),
-        body: write.batch.body.as_ref().map(|body| compiler.template(body)).transpose()?,
+        row_bytes_max: write
+            .batch
+            .row_bytes
+            .map_or(usize::MAX, |bytes| bytes.count as usize),
+        body: write
+            .batch
+            .body
+            .as_ref()
+            .map(|body| compiler.template(body))
+            .transpose()?,
         lines: write.batch.lines.is_some(),
         answer_lines: write.answer.as_ref().is_some_and(|answer| answer.lines),
         headers: headers.collect::<Result<_, Finding>>()?,
@@ -325,8 +409,16 @@ fn write_plan(write: &types::Write, compiler: &Compiler<'_>) -> Result<WritePlan
         update: write.update.as_ref().map(mode).transpose()?,
         upsert,
         looks_up,
-        saved: write.saved.as_ref().map(|saved| compiler.expression(&saved.rows)).transpose()?,
-        rules: if write.errors.is_empty() { None } else { Some(Rules::compile(&write.errors, compiler)?) },
+        saved: write
+            .saved
+            .as_ref()
+            .map(|saved| compiler.expression(&saved.rows))
+            .transpose()?,
+        rules: if write.errors.is_empty() {
+            None
+        } else {
+            Some(Rules::compile(&write.errors, compiler)?)
+        },
         bisects: write.unclear_error.is_some(),
     })
 }
@@ -339,12 +431,19 @@ fn check_references(
     entities: &BTreeMap<String, EntityPlan>,
     findings: &mut Vec<Finding>,
 ) {
-    let targets = child.references.values().map(|plan| plan.reference.entity.as_str());
+    let targets = child
+        .references
+        .values()
+        .map(|plan| plan.reference.entity.as_str());
     for target in targets.chain(child.follow_up.iter().map(|follow| follow.entity.as_str())) {
         if !entities.contains_key(target) {
             let hint = did_you_mean(target, entities.keys().map(String::as_str));
             let message = format!("`{name}` refers to an entity `{target}` that the manifest does not have");
-            findings.push(document.finding(&["entities", name], "unknown-entity", message).suggest(hint));
+            findings.push(
+                document
+                    .finding(&["entities", name], "unknown-entity", message)
+                    .suggest(hint),
+            );
         }
     }
     for child in &child.children {

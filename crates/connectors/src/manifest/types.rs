@@ -195,8 +195,6 @@ pub(crate) struct Request {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entity {
-    #[serde(default)]
-    pub(crate) title: Option<String>,
     /// File of its JSON Schema below the manifest, in natural keys: what maps see.
     #[serde(default)]
     pub(crate) schema: Option<String>,

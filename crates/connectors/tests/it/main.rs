@@ -1,0 +1,8 @@
+//! Shipped connectors against the simulators, in both version profiles where they differ.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod akeneo;
+mod manifests;
+mod spryker;
+mod stage;
