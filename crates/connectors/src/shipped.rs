@@ -35,6 +35,11 @@ pub fn shipped() -> Vec<Source> {
             Some(include_str!("../../../connectors/akeneo/functions.jsonata").to_owned())
         ),
         connector!(
+            "spryker-backend-api",
+            ["category", "product-attribute"],
+            Some(include_str!("../../../connectors/spryker-backend-api/functions.jsonata").to_owned())
+        ),
+        connector!(
             "spryker-data-exchange",
             ["attribute", "category", "product", "product-abstract"],
             None
