@@ -14,6 +14,8 @@ use crate::session::{Purpose, records};
 
 /// Pages of one look-up; a key with more rows than that is no key.
 const PAGES_MAX: usize = 1_000;
+/// How long a miss is remembered at most.
+const MISS_MS: u64 = 20_000;
 
 /// Wire rows by key. `field` is a word of the schema; one that is a reference is resolved first. With `include` the rows
 /// bring their children along.
@@ -87,6 +89,7 @@ async fn by_wire_field(
                 made.query.push(("include".to_owned(), entity.include.join(",")));
             }
             if let Some(address) = plan.paginate.address(position.as_ref()) {
+                runtime.session.check_origin(address)?;
                 made.path = address.to_owned();
                 made.query.clear();
             }
@@ -149,8 +152,14 @@ pub(crate) fn ids<'a>(
                     .and_then(|rows| rows.first())
                     .and_then(|row| row.get(id))
                     .cloned();
-                if cache_ms > 0 {
-                    runtime.ids.put(entity, by, &key, id.clone(), now_ms + cache_ms);
+                // A miss is soon asked for again: a person may just be creating the row.
+                let keep_ms = if id.is_some() {
+                    cache_ms
+                } else {
+                    cache_ms.min(MISS_MS)
+                };
+                if keep_ms > 0 {
+                    runtime.ids.put(entity, by, &key, id.clone(), now_ms + keep_ms);
                 }
                 known.insert(key, id);
             }

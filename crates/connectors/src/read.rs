@@ -139,13 +139,7 @@ async fn page(
     ];
     let mut made = plan.request.make(&runtime.session.input(&parameters, parts))?;
     if let Some(address) = plan.paginate.address(position) {
-        if origin(address) != origin(&runtime.session.base_url) {
-            let message = format!(
-                "the next page is said to be at {address}, which is not where {} is",
-                runtime.session.base_url
-            );
-            return Err(Error::new(Kind::Configuration, message));
-        }
+        runtime.session.check_origin(address)?;
         made.path = address.to_owned();
         made.query.clear();
     }
@@ -275,12 +269,6 @@ pub(crate) async fn nest(
         }
     }
     Ok(rows)
-}
-
-fn origin(address: &str) -> String {
-    url::Url::parse(address)
-        .map(|url| url.origin().ascii_serialization())
-        .unwrap_or_default()
 }
 
 fn zone(form: &ChangedSince) -> Result<TimeZone, Error> {

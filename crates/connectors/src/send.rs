@@ -120,6 +120,13 @@ impl Sender<'_> {
         let fates = match self.runtime.session.send(made, &purpose).await {
             // Nobody can tell what happened: the intention stays open.
             Err(error) if error.kind == Kind::OutcomeUnknown => return all(&error),
+            // The answer was too long to read; the request was sent all the same.
+            Err(error) if error.kind == Kind::Limit => {
+                return all(&Error {
+                    kind: Kind::OutcomeUnknown,
+                    ..error
+                });
+            }
             Err(error) => all(&error),
             Ok(Sent::Good(answer)) => match unexpected(mode, effect, &answer) {
                 Some(error) => all(&error),

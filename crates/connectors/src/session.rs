@@ -82,9 +82,9 @@ impl Session {
     /// Sends, signing in as needed; a 401 renews the token once. `Err` is about the conversation (nobody there, sign-in
     /// refused, no usable answer), `Ok(Refused)` about what was asked.
     pub(crate) async fn send(&self, made: Made, purpose: &Purpose<'_>) -> Result<Sent, Error> {
-        let mut renewed = false;
+        let mut refused_token: Option<Value> = None;
         loop {
-            let token = self.token(renewed, purpose.observer).await?;
+            let token = self.token(refused_token.as_ref(), purpose.observer).await?;
             let request = self.sign(&made, token.as_ref())?;
             let answer = self.exchange(request, purpose).await?;
             let mut input = self.input.clone();
@@ -100,8 +100,8 @@ impl Session {
             }
             let refused = faults.iter().any(|fault| fault.kind == Kind::Unauthenticated);
             let can_renew = self.auth.as_ref().is_some_and(|auth| auth.token.is_some());
-            if refused && can_renew && !renewed {
-                renewed = true;
+            if refused && can_renew && refused_token.is_none() {
+                refused_token = token;
                 continue;
             }
             if faults.is_empty() {
@@ -151,7 +151,7 @@ impl Session {
         error
     }
 
-    async fn token(&self, renew: bool, observer: &dyn Observer) -> Result<Option<Value>, Error> {
+    async fn token(&self, refused: Option<&Value>, observer: &dyn Observer) -> Result<Option<Value>, Error> {
         let Some(source) = self.auth.as_ref().and_then(|auth| auth.token.as_ref()) else {
             return Ok(None);
         };
@@ -159,7 +159,7 @@ impl Session {
         let mut kept = source.kept.lock().await;
         let now_ms = self.context.clock.monotonic_ms();
         if let Some(token) = kept.as_ref()
-            && !renew
+            && refused != Some(&token.value)
             && token.until_ms.is_none_or(|until| now_ms < until)
         {
             return Ok(Some(token.value.clone()));
@@ -347,6 +347,23 @@ impl Session {
             text = text.replace(encoded.trim_start_matches('='), "•••");
         }
         text
+    }
+
+    /// Credentials go to nobody else: an address that an answer gave must be of the same origin.
+    pub(crate) fn check_origin(&self, address: &str) -> Result<(), Error> {
+        let origin = |address: &str| {
+            url::Url::parse(address)
+                .map(|url| url.origin().ascii_serialization())
+                .ok()
+        };
+        if origin(address).is_some() && origin(address) == origin(&self.base_url) {
+            return Ok(());
+        }
+        let message = format!(
+            "the next page is said to be at {address}, which is not where {} is",
+            self.base_url
+        );
+        Err(Error::new(Kind::Configuration, message).with("connection", &self.connection))
     }
 
     /// The input of an expression: settings and auth, and what else it sees.

@@ -1,6 +1,6 @@
 //! One attempt of a batch: lease, work outside any transaction, then everything that came of it in one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -119,6 +119,8 @@ async fn conclude(
     let mut calls = calls_by_task(&mut notes);
     let at = shared.context.clock.now();
     let (mut changes, mut nexts, mut met) = (Vec::new(), Vec::new(), Vec::new());
+    // The target holds what the key should be: its older failures are over.
+    let mut settled: HashSet<TaskId> = HashSet::new();
     for item in &mut batch.items {
         let Some(loaded) = session.loaded.get(&item.task) else {
             continue;
@@ -134,6 +136,16 @@ async fn conclude(
                 at,
                 bytes,
             });
+        }
+        if matches!(
+            item.verdict,
+            Verdict::Go
+                | Verdict::Skip {
+                    why: Skipped::Unchanged,
+                    ..
+                }
+        ) {
+            settled.insert(item.task);
         }
         let next = match std::mem::replace(&mut item.verdict, Verdict::Go) {
             Verdict::Go => done(session, name, loaded, item, &mut notes, at, &mut changes),
@@ -181,7 +193,7 @@ async fn conclude(
         let has_effect = notes.has_effect.contains(&item.task) || !loaded.effects.is_empty();
         nexts.push(Next { has_effect, ..next });
     }
-    resolve_dead(shared, name, &batch, &nexts, at, &mut changes);
+    resolve_dead(shared, name, &batch, &settled, at, &mut changes);
     let links: Vec<Link> = changes
         .iter()
         .filter_map(|change| match change {
@@ -199,14 +211,14 @@ async fn conclude(
             key: link.key.clone(),
         });
     }
-    remember(shared, name, &batch, nexts);
+    remember(shared, name, &batch, &settled, nexts);
     shared.wake(&met).await;
     shared.lock().wakings -= 1;
     Ok(())
 }
 
 /// The memory follows the store. Counts one waking, so that nothing looks settled before the woken ones are queued.
-fn remember(shared: &Shared, name: &str, batch: &Batch, nexts: Vec<Next>) {
+fn remember(shared: &Shared, name: &str, batch: &Batch, settled: &HashSet<TaskId>, nexts: Vec<Next>) {
     let mut state = shared.lock();
     state.wakings += 1;
     let keys: HashMap<TaskId, &str> = batch
@@ -225,6 +237,10 @@ fn remember(shared: &Shared, name: &str, batch: &Batch, nexts: Vec<Next>) {
                 route.released.remove(&next.task);
                 if next.state == TaskState::Done {
                     route.delivered += 1;
+                } else {
+                    route.skipped += 1;
+                }
+                if settled.contains(&next.task) {
                     let dead: Vec<TaskId> = keys
                         .get(&next.task)
                         .into_iter()
@@ -233,8 +249,6 @@ fn remember(shared: &Shared, name: &str, batch: &Batch, nexts: Vec<Next>) {
                         .map(|entry| entry.task)
                         .collect();
                     dead.iter().for_each(|task| drop(route.keys.remove(task)));
-                } else {
-                    route.skipped += 1;
                 }
             }
             live => {
@@ -462,18 +476,13 @@ fn resolve_dead(
     shared: &Shared,
     name: &str,
     batch: &Batch,
-    nexts: &[Next],
+    settled: &HashSet<TaskId>,
     at: jiff::Timestamp,
     changes: &mut Vec<Change>,
 ) {
-    let done: HashMap<TaskId, &Next> = nexts
-        .iter()
-        .filter(|next| next.state == TaskState::Done)
-        .map(|next| (next.task, next))
-        .collect();
     let mut state = shared.lock();
     let route = state.route(name);
-    for item in batch.items.iter().filter(|item| done.contains_key(&item.task)) {
+    for item in batch.items.iter().filter(|item| settled.contains(&item.task)) {
         for dead in route
             .keys
             .tasks_of(&item.key)

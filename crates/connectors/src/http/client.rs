@@ -125,7 +125,6 @@ async fn guard(url: &reqwest::Url, allow_private: bool) -> Result<(), Error> {
     let port = url.port_or_known_default().unwrap_or(80);
     let addresses: Vec<IpAddr> = match host.parse::<IpAddr>() {
         Ok(address) => vec![address],
-        Err(_) if allow_private => return Ok(()),
         Err(_) => tokio::net::lookup_host((host.as_str(), port))
             .await
             .map_err(|error| {
@@ -134,7 +133,7 @@ async fn guard(url: &reqwest::Url, allow_private: bool) -> Result<(), Error> {
             .map(|address| address.ip())
             .collect(),
     };
-    for address in addresses {
+    for address in addresses.into_iter().map(|address| address.to_canonical()) {
         let (private, link_local) = match address {
             IpAddr::V4(v4) => (
                 v4.is_private() || v4.is_loopback() || v4.is_unspecified(),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod akeneo;
+mod backend;
 mod manifests;
 mod spryker;
 mod stage;

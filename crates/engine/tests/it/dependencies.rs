@@ -122,3 +122,19 @@ async fn what_waited_goes_on_after_a_restart() {
     assert_eq!(world.target.log(), ["root", "leaf"]);
     engine.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_over_when_the_source_goes_back_to_what_was_delivered() {
+    let world = World::new(10, vec![json!({ "code": "a", "v": 1 })]);
+    let engine = world.engine(&Setup::default()).await;
+    world.run(&engine).await;
+    world.source.put(json!({ "code": "a", "v": "broken" }));
+    world.target.fail("a", [Error::new(Kind::Rejected, "no")]);
+    world.run(&engine).await;
+    assert_eq!(world.keys(State::Dead).await, ["a"]);
+    world.source.put(json!({ "code": "a", "v": 1 }));
+    world.run(&engine).await;
+    assert_eq!(world.keys(State::Dead).await, Vec::<String>::new());
+    assert_eq!(world.target.log(), ["a"], "nothing had to be sent");
+    engine.stop().await;
+}

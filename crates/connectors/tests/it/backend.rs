@@ -1,0 +1,107 @@
+use serde_json::{Value, json};
+use weir_simulators::spryker::{self, Options, Profile};
+
+use crate::stage::{Journal, all_words, connect, upsert, words};
+
+fn category(key: &str, parent: Value) -> Value {
+    json!({
+        "categoryKey": key, "isActive": true, "isInMenu": true, "isClickable": true, "isSearchable": true,
+        "stores": ["DE", "AT"], "parent": parent,
+        "localizedAttributes": [{ "locale": "de_DE", "name": format!("{key} de") }, { "locale": "en_US", "name": key }]
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn natural_keys_arrive_and_a_second_write_sends_nothing() {
+    for profile in [Profile::Code2026, Profile::Doc2024] {
+        for auth in [
+            ("api_key", json!({ "key": "weir-api-key" })),
+            (
+                "password",
+                json!({ "username": "admin@weir.example", "password": "change123" }),
+            ),
+        ] {
+            let running = spryker::start(Options {
+                profile,
+                ..Options::default()
+            })
+            .await
+            .unwrap();
+            let shop = connect("spryker-backend-api", &running.url(), auth);
+
+            let journal = Journal::default();
+            let root = category("a root/1", Value::Null);
+            let child = category("child", json!({ "categoryKey": "a root/1", "sortOrder": 3 }));
+            let ended = all_words(
+                &upsert(
+                    shop.as_ref(),
+                    "categories",
+                    "categoryKey",
+                    vec![root.clone(), child.clone()],
+                    &journal,
+                )
+                .await,
+            );
+            assert_eq!(ended, ["created", "created"]);
+            let ended = all_words(
+                &upsert(
+                    shop.as_ref(),
+                    "categories",
+                    "categoryKey",
+                    vec![root, child.clone()],
+                    &journal,
+                )
+                .await,
+            );
+            assert_eq!(ended, ["unchanged", "unchanged"]);
+            let mut other = child;
+            other["isActive"] = json!(false);
+            other["localizedAttributes"][0]["name"] = json!("neu");
+            let ended = all_words(
+                &upsert(
+                    shop.as_ref(),
+                    "categories",
+                    "categoryKey",
+                    vec![other.clone()],
+                    &journal,
+                )
+                .await,
+            );
+            assert_eq!(ended, ["updated"]);
+            let ended =
+                all_words(&upsert(shop.as_ref(), "categories", "categoryKey", vec![other], &journal).await);
+            assert_eq!(ended, ["unchanged"]);
+            let orphan = category("orphan", json!({ "categoryKey": "nobody", "sortOrder": 3 }));
+            let refused =
+                &upsert(shop.as_ref(), "categories", "categoryKey", vec![orphan], &journal).await[0];
+            assert!(
+                words(refused).starts_with("invalid: ") && words(refused).contains("`orphan`"),
+                "{}",
+                words(refused)
+            );
+
+            for values in [
+                json!([]),
+                json!([{ "value": "oak", "localizedValues": [{ "localeName": "de_DE", "translation": "Eiche" }] }]),
+            ] {
+                let row = json!({ "key": "material", "inputType": "select", "allowInput": false, "isSuper": false,
+                "localizedKeys": [{ "localeName": "de_DE", "translation": "Material" }], "values": values });
+                let ended = all_words(
+                    &upsert(
+                        shop.as_ref(),
+                        "product-attributes",
+                        "key",
+                        vec![row.clone()],
+                        &journal,
+                    )
+                    .await,
+                );
+                assert!(matches!(ended[0].as_str(), "created" | "updated"), "{ended:?}");
+
+                let ended =
+                    all_words(&upsert(shop.as_ref(), "product-attributes", "key", vec![row], &journal).await);
+                assert_eq!(ended, ["unchanged"]);
+            }
+        }
+    }
+}
