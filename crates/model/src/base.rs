@@ -4,7 +4,8 @@ use serde_json::Value;
 
 /// JSON Schemas (2020-12) by name: `base/order` in a map's `@from`.
 pub fn schemas() -> Vec<(&'static str, Value)> {
-    let read = |text: &str| serde_json::from_str(text).expect("the base model is valid JSON; a test reads it");
+    let read =
+        |text: &str| serde_json::from_str(text).expect("the base model is valid JSON; a test reads it");
     vec![
         ("attribute", read(include_str!("../base/attribute.json"))),
         ("category", read(include_str!("../base/category.json"))),
@@ -27,9 +28,15 @@ mod tests {
         for (name, schema) in schemas {
             assert_eq!(schema["title"], *name);
             let properties = schema["properties"].as_object().expect("properties");
-            assert!(properties.values().any(|p| p["x-weir"]["key"] == true), "{name} has a key");
+            assert!(
+                properties.values().any(|p| p["x-weir"]["key"] == true),
+                "{name} has a key"
+            );
             for required in schema["required"].as_array().expect("required") {
-                assert!(properties.contains_key(required.as_str().expect("a name")), "{name}: {required}");
+                assert!(
+                    properties.contains_key(required.as_str().expect("a name")),
+                    "{name}: {required}"
+                );
             }
         }
     }

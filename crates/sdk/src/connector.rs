@@ -88,7 +88,10 @@ pub trait Connection: Send + Sync {
         vec![CheckResult {
             what: "dry-run write".to_owned(),
             ok: true,
-            message: format!("`{}` knows no write that is rolled back; nothing was sent", self.description().name),
+            message: format!(
+                "`{}` knows no write that is rolled back; nothing was sent",
+                self.description().name
+            ),
             duration_ms: 0,
         }]
     }
