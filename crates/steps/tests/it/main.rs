@@ -106,7 +106,7 @@ async fn check(kind: &dyn StepKind, case: &Case, place: &str) {
         (Expect::Written(expected), Verdict::Go) => {
             assert_eq!(
                 stage.written.lock().unwrap().as_slice(),
-                [expected.clone()],
+                std::slice::from_ref(expected),
                 "{place}"
             );
         }
