@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{ci, documents, generate, new, tidy, workspace::Workspace};
+use xtask::{bench, ci, documents, generate, kill_test, new, scenarios, tidy, workspace::Workspace};
 
 /// Chores of the Weir repository.
 #[derive(Parser)]
@@ -29,13 +29,22 @@ enum Command {
         #[command(subcommand)]
         what: new::What,
     },
+    /// Kills `weir serve` at random moments of a sync and judges the result.
+    KillTest(kill_test::Options),
+    /// Shows, with the real program between two simulators, what Weir promises.
+    Scenarios(scenarios::Options),
+    /// Measures the real program against what the far side allows at most.
+    Bench {
+        #[command(subcommand)]
+        what: bench::What,
+    },
     /// Regenerate what is derived from the code: the JSON Schemas in docs/schemas.
     Generate,
 }
 
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -43,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
         Command::Ci => ci::run(&workspace),
@@ -51,5 +60,9 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Tidy => tidy::run(&workspace),
         Command::New { what } => new::run(&workspace, &what),
         Command::Generate => generate::run(&workspace),
+        Command::KillTest(options) => return kill_test::run(&workspace, &options),
+        Command::Scenarios(options) => return scenarios::run(&workspace, &options),
+        Command::Bench { what } => return bench::run(&workspace, &what),
     }
+    .map(|()| ExitCode::SUCCESS)
 }

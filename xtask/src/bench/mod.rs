@@ -1,0 +1,23 @@
+//! `cargo xtask bench …`: ours, and the limit that the far side sets, side by side from one run.
+
+mod flagship;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::workspace::Workspace;
+
+/// What is measured.
+#[derive(Subcommand)]
+pub enum What {
+    /// A whole first sync of the example: deliveries a second and peak memory, beside the simulator's own ceiling.
+    Flagship(flagship::Options),
+}
+
+/// Measures.
+pub fn run(workspace: &Workspace, what: &What) -> anyhow::Result<ExitCode> {
+    match what {
+        What::Flagship(options) => flagship::run(workspace, options),
+    }
+}

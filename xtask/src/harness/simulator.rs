@@ -1,0 +1,83 @@
+//! One simulator, started as `weir simulate`, and its control API.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+use super::child::Child;
+use super::http::{Connection, ask};
+
+const START_WITHIN: Duration = Duration::from_secs(60);
+
+/// A running stand-in of a system.
+pub struct Simulator {
+    /// Where it listens.
+    pub url: String,
+    child: Child,
+}
+
+impl Simulator {
+    /// Starts `weir simulate SYSTEM` on a free port and waits until it says where it listens.
+    pub fn start(weir: &Path, system: &str, arguments: &[String], log: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(weir);
+        command
+            .args(["simulate", system, "--port", "0", "--json"])
+            .args(arguments);
+        let mut child = Child::start(command, log)?;
+        let begin = Instant::now();
+        loop {
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            let url = said
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .find_map(|line| line["url"].as_str().map(str::to_owned));
+            if let Some(url) = url {
+                return Ok(Self { url, child });
+            }
+            if child.has_ended() || begin.elapsed() > START_WITHIN {
+                bail!("the {system} simulator did not start:\n{}", child.last_lines());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Reads from the control API, for example `report`.
+    pub fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.control("GET", path, None)
+    }
+
+    /// Posts to the control API, for example `change`.
+    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.control("POST", path, Some(body))
+    }
+
+    /// Arms one fault or a list of them.
+    pub fn fault(&self, faults: &Value) -> anyhow::Result<()> {
+        self.post("faults", faults).map(|_| ())
+    }
+
+    /// Disarms all faults.
+    pub fn repair(&self) -> anyhow::Result<()> {
+        self.control("DELETE", "faults", None).map(|_| ())
+    }
+
+    /// Everything recorded since `record` was switched on, one request a line.
+    pub fn recorded(&self) -> anyhow::Result<Vec<u8>> {
+        let answer = Connection::tcp(&self.url)?.send("GET", "/_simulator/recorded", &[], &[])?;
+        Ok(answer.body)
+    }
+
+    /// Ends it before its time.
+    pub fn stop(&mut self) {
+        self.child.kill();
+    }
+
+    fn control(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let mut connection = Connection::tcp(&self.url)?;
+        ask(&mut connection, method, &format!("/_simulator/{path}"), body)
+            .with_context(|| format!("the simulator at {} refused `{path}`", self.url))
+    }
+}
