@@ -19,8 +19,9 @@ use crate::shared::Shared;
 use crate::source;
 use crate::worker;
 
-/// Batches of one route under way at once; the connection's own limits hold below.
-const BATCHES_MAX: usize = 4;
+/// Batches of one route under way at once; the connection's own limits hold below. Two keep a target busy while one waits
+/// for its answer; each more costs the memory of a hundred entities in all their forms.
+const BATCHES_MAX: usize = 2;
 /// Tasks of a batch: as many as the usual bulk write takes.
 pub(crate) const BATCH_TASKS: usize = 100;
 

@@ -14,10 +14,10 @@ use weir_sdk::store::Store;
 
 use crate::configuration::{Configuration, Lookup};
 
-/// Rows fetched on demand are kept up to this much JSON text a table; the oldest go first.
-const CACHE_BYTES_MAX: usize = 16_000_000;
+/// Rows fetched on demand are kept up to this much JSON text a table (some six times that in memory); the oldest go first.
+const CACHE_BYTES_MAX: usize = 4_000_000;
 /// Links kept at hand.
-const LINKS_MAX: usize = 50_000;
+const LINKS_MAX: usize = 10_000;
 /// Keys asked for in one request to a connection; the connection splits further where its API takes fewer.
 const KEYS_MAX: usize = 500;
 

@@ -28,6 +28,11 @@ use exit::Exit;
 use output::Output;
 use place::Places;
 
+/// Records are trees of small values that live for a moment: with the C library's allocator a sync of the flagship spent
+/// two fifths of its time in `malloc` and `free`, measured by `perf` on two cores.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let Cli { place, command } = Cli::parse();
     start_logging(&command);
