@@ -1,191 +1,117 @@
-//! `cargo xtask scenarios`: the real program between two simulators shows, one by one, what Weir promises.
+//! `cargo xtask scenarios [NAME…]`: what Weir promises, each shown with the real program between the two simulators.
+
+mod away;
+mod broken;
+mod doctor;
+mod faults;
+mod order;
+mod second_run;
+mod typing_errors;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::bail;
 use clap::Args;
-use serde_json::json;
 
-use crate::harness::{Server, Size, Verdict, World};
-use crate::kill_test::ROUTES;
 use crate::report::Report;
 use crate::workspace::Workspace;
 
-const SETTLE_WITHIN: Duration = Duration::from_secs(240);
+const SETTLE_WITHIN: Duration = Duration::from_secs(300);
 
 /// Options of `scenarios`.
 #[derive(Args)]
 pub struct Options {
-    /// Only these: second-run, away, broken, doctor.
+    /// Only these; a wrong name lists them.
     pub only: Vec<String>,
+    /// Seconds that a system is away.
+    #[arg(long, default_value_t = 20)]
+    pub away_seconds: u64,
 }
 
-type Scenario = fn(&Workspace) -> anyhow::Result<()>;
+struct Scenario {
+    name: &'static str,
+    shows: &'static str,
+    run: fn(&Workspace, &Options) -> anyhow::Result<()>,
+}
 
-const SCENARIOS: [(&str, &str, Scenario); 4] = [
-    (
-        "second-run",
-        "a second run delivers nothing; ten changed variants are ten deliveries; a moved category arrives",
-        second_run,
-    ),
-    (
-        "away",
-        "a shop that is down in the middle costs nothing but time",
-        away,
-    ),
-    (
-        "broken",
-        "two bad products sink only themselves, and their repair closes the failures",
-        broken,
-    ),
-    (
-        "doctor",
-        "each usual mistake has a plain sentence of its own",
-        doctor,
-    ),
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "second-run",
+        shows: "a second run delivers nothing, ten changed variants are ten deliveries, a moved category moves",
+        run: second_run::run,
+    },
+    Scenario {
+        name: "order",
+        shows: "what comes too early waits and then goes by itself; a late super attribute is sent again",
+        run: order::run,
+    },
+    Scenario {
+        name: "broken",
+        shows: "a broken product and a refused one sink only themselves, and a repair closes the failures",
+        run: broken::run,
+    },
+    Scenario {
+        name: "away",
+        shows: "a system that is away for a while kills nothing; the work resumes by itself",
+        run: away::run,
+    },
+    Scenario {
+        name: "faults",
+        shows: "latency, 429, 5xx, cut and truncated answers, and late effects: in the end all is clean",
+        run: faults::run,
+    },
+    Scenario {
+        name: "doctor",
+        shows: "each common mistake has a sentence of its own",
+        run: doctor::run,
+    },
+    Scenario {
+        name: "inactive-resource",
+        shows: "the doctor names a resource that the project writes and that is not active",
+        run: doctor::resources,
+    },
+    Scenario {
+        name: "typing-errors",
+        shows: "a typing error in any file gives file, line, column and a suggestion",
+        run: typing_errors::run,
+    },
+    Scenario {
+        name: "misspelt-variable",
+        shows: "a misspelt variable of the project inside a map is found, too",
+        run: typing_errors::in_variables,
+    },
 ];
 
-/// Runs all of them, or those named.
+/// Runs all scenarios, or those named.
 pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<ExitCode> {
     for name in &options.only {
-        ensure!(
-            SCENARIOS.iter().any(|(known, ..)| known == name),
-            "there is no scenario `{name}`; see --help"
-        );
+        if !SCENARIOS.iter().any(|scenario| scenario.name == name) {
+            let known: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+            bail!("there is no scenario `{name}`; there are: {}", known.join(", "));
+        }
     }
     let mut report = Report::new("scenarios");
-    for (name, sentence, scenario) in SCENARIOS {
-        if !options.only.is_empty() && !options.only.iter().any(|only| only == name) {
+    for scenario in SCENARIOS {
+        if !options.only.is_empty() && !options.only.iter().any(|name| name == scenario.name) {
             continue;
         }
-        let outcome = scenario(workspace);
-        if let Err(error) = &outcome {
-            println!("{name}: {error:#}");
+        let begin = Instant::now();
+        let result = (scenario.run)(workspace, options);
+        let seconds = begin.elapsed().as_secs_f64();
+        match &result {
+            Ok(()) => println!("ok      {} ({seconds:.1} s)", scenario.name),
+            Err(error) => println!("FAILED  {} ({seconds:.1} s): {error:#}", scenario.name),
         }
-        report.check(format!("{name}: {sentence}"), outcome.is_ok());
+        report.check(format!("{}: {}", scenario.name, scenario.shows), result.is_ok());
     }
     Ok(report.finish())
 }
 
-fn synced(workspace: &Workspace) -> anyhow::Result<(World, Server)> {
-    let world = World::build(workspace, Size::SMALL)?;
-    let mut server = world.serve_and_wait()?;
-    server.wait_settled(SETTLE_WITHIN)?;
-    Verdict::reach(&world, &server)?
-        .must_be_clean()
-        .context("the first sync")?;
-    Ok((world, server))
-}
-
-fn again(server: &mut Server) -> anyhow::Result<u64> {
-    let before = server.total("delivered")?;
-    server.run(&ROUTES)?;
-    server.wait_settled(SETTLE_WITHIN)?;
-    Ok(server.total("delivered")? - before)
-}
-
-fn second_run(workspace: &Workspace) -> anyhow::Result<()> {
-    let (world, mut server) = synced(workspace)?;
-    let delivered = again(&mut server)?;
-    ensure!(delivered == 0, "a second run delivered {delivered}");
-    world
-        .akeneo
-        .post("change", &json!({ "kind": "change_variants", "count": 10 }))?;
-    let delivered = again(&mut server)?;
-    ensure!(
-        delivered == 10,
-        "ten changed variants were {delivered} deliveries"
-    );
-    let keys = world.akeneo.get("keys?kind=categories")?;
-    let last = keys["keys"]
-        .as_array()
-        .and_then(|keys| keys.last())
-        .and_then(|key| key.as_str())
-        .context("no category")?
-        .to_owned();
-    world.akeneo.post(
-        "change",
-        &json!({ "kind": "move_category", "code": last, "parent": "master" }),
-    )?;
-    let delivered = again(&mut server)?;
-    ensure!(delivered == 1, "one moved category was {delivered} deliveries");
-    Verdict::reach(&world, &server)?.must_be_clean()
-}
-
-fn away(workspace: &Workspace) -> anyhow::Result<()> {
-    let world = World::build(workspace, Size::SMALL)?;
-    world
-        .spryker
-        .fault(&json!({ "kind": "down", "seconds": 15, "skip": 40 }))?;
-    world
-        .akeneo
-        .fault(&json!({ "kind": "down", "seconds": 5, "skip": 20 }))?;
-    let mut server = world.serve_and_wait()?;
-    server.wait_settled(SETTLE_WITHIN)?;
-    Verdict::reach(&world, &server)?.must_be_clean()
-}
-
-fn broken(workspace: &Workspace) -> anyhow::Result<()> {
-    let world = World::build(workspace, Size::SMALL)?;
-    world.akeneo.post("change", &json!({ "kind": "break_price" }))?;
-    world.akeneo.post("change", &json!({ "kind": "refuse" }))?;
-    let mut server = world.serve_and_wait()?;
-    server.wait_settled(SETTLE_WITHIN)?;
-    let dead = server.tasks("dead")?;
-    ensure!(
-        !dead.is_empty() && dead.len() <= 4,
-        "{} tasks are dead",
-        dead.len()
-    );
-    for task in &dead {
-        let key = task["key"].as_str().unwrap_or_default();
-        let message = task["error"]["message"].as_str().unwrap_or_default();
-        ensure!(
-            message.contains(key),
-            "the sentence does not name `{key}`: {message}"
-        );
+/// An error that says what was expected, unless the condition holds.
+fn expect(holds: bool, otherwise: impl FnOnce() -> String) -> anyhow::Result<()> {
+    if !holds {
+        bail!("{}", otherwise());
     }
-    world.akeneo.post("change", &json!({ "kind": "repair" }))?;
-    again(&mut server)?;
-    Verdict::reach(&world, &server)?
-        .must_be_clean()
-        .context("after the repair")
-}
-
-fn doctor(workspace: &Workspace) -> anyhow::Result<()> {
-    let says = |world: &World, expected: &str| -> anyhow::Result<()> {
-        let outcome = world.weir(&["doctor"])?;
-        if outcome.code == 0 || !outcome.text.contains(expected) {
-            bail!(
-                "`weir doctor` ended with {} and did not say `{expected}`:\n{}",
-                outcome.code,
-                outcome.text
-            );
-        }
-        Ok(())
-    };
-    let mut world = World::build(workspace, Size::SMALL)?;
-    let healthy = world.weir(&["doctor"])?;
-    ensure!(
-        healthy.code == 0,
-        "a healthy doctor ended with {}:\n{}",
-        healthy.code,
-        healthy.text
-    );
-    world.set_secret("AKENEO_PASSWORD", "wrong");
-    says(&world, "could not sign in at `akeneo`")?;
-    world.set_secret("AKENEO_PASSWORD", "weir_password");
-    world.akeneo.stop();
-    says(&world, "nobody answers there")?;
-
-    let world = World::build_with(workspace, Size::SMALL, &["--inactive", "stores"])?;
-    says(&world, "The resource `stores` is not active")?;
-    let world = World::build(workspace, Size::SMALL)?;
-    world.replace(
-        "connections/spryker.yaml",
-        "api_key: { key: \"${secrets.SPRYKER_API_KEY}\" }",
-        "password: { username: mfa@weir.example, password: change123 }",
-    )?;
-    says(&world, "needs a second factor")
+    Ok(())
 }
