@@ -93,7 +93,7 @@ fn undisturbed(workspace: &Workspace, size: Size) -> anyhow::Result<Duration> {
     let begin = Instant::now();
     let mut server = world.serve_and_wait()?;
     server.wait_settled(SETTLE_WITHIN)?;
-    let took = begin.elapsed();
+    let took = server.settled_at().duration_since(begin);
     Verdict::reach(&world, &server)?.must_be_clean()?;
     Ok(took)
 }

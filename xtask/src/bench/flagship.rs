@@ -1,9 +1,10 @@
+//! `cargo xtask bench flagship`: the example's first sync, beside the same requests sent as fast as the shop takes them.
+
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -34,20 +35,17 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<Ex
     let begin = Instant::now();
     let mut server = world.serve_and_wait()?;
     server.wait_settled(SETTLE_WITHIN)?;
-    let seconds = begin.elapsed().as_secs_f64();
+    let seconds = server.settled_at().duration_since(begin).as_secs_f64();
     let verdict = Verdict::reach(&world, &server)?.must_be_clean();
     let delivered = server.total("delivered")?;
     let peak = server.peak_rss_mb()?;
     drop(server);
     let recorded = world.spryker.recorded()?;
+    let refused_then = refused(&world.spryker.get("requests")?);
     drop(world);
 
-    let requests: Vec<Value> = recorded
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(serde_json::from_slice)
-        .collect::<Result<_, _>>()
-        .context("the record is not one JSON a line")?;
+    let requests = requests(&recorded)?;
+    drop(recorded);
     let fresh = World::build(
         workspace,
         Size {
@@ -57,15 +55,17 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<Ex
     )?;
     let replayed = replay(&fresh.spryker.url, &requests)?;
     let ours = delivered as f64 / seconds;
-    let ceiling = delivered as f64 / replayed;
+    let ceiling = delivered as f64 / replayed.seconds;
     let mut report = Report::new("bench flagship");
     report
         .figure(Group::Ours, "deliveries", delivered)
         .figure(Group::Ours, "seconds", round(seconds))
         .figure(Group::Ours, "deliveries_per_second", round(ours))
         .figure(Group::Ours, "peak_rss_mb", round(peak))
+        .figure(Group::Ours, "refused_requests", refused_then)
         .figure(Group::Limit, "requests", requests.len())
-        .figure(Group::Limit, "replay_seconds", round(replayed))
+        .figure(Group::Limit, "refused_requests", replayed.refused)
+        .figure(Group::Limit, "replay_seconds", round(replayed.seconds))
         .figure(Group::Limit, "deliveries_per_second", round(ceiling))
         .figure(
             Group::Ratio,
@@ -83,49 +83,82 @@ fn round(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
 
-/// Seconds that the requests take, a few at once, each taken by whoever is free; their order is that of the record.
-fn replay(url: &str, requests: &[Value]) -> anyhow::Result<f64> {
-    let next = AtomicUsize::new(0);
-    let failure: Mutex<Option<anyhow::Error>> = Mutex::new(None);
-    let begin = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                if let Err(error) = replay_some(url, requests, &next)
-                    && let Ok(mut place) = failure.lock()
-                {
-                    *place = Some(error);
-                }
-            });
-        }
-    });
-    match failure.into_inner() {
-        Ok(Some(error)) => Err(error),
-        _ => Ok(begin.elapsed().as_secs_f64()),
-    }
+/// One recorded request, made ready before the clock runs.
+struct Request {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
 }
 
-fn replay_some(url: &str, requests: &[Value], next: &AtomicUsize) -> anyhow::Result<()> {
+fn requests(recorded: &[u8]) -> anyhow::Result<Vec<Request>> {
+    let lines = recorded
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
+    lines.map(request).collect()
+}
+
+fn request(line: &[u8]) -> anyhow::Result<Request> {
+    let line: Value = serde_json::from_slice(line).context("the record is not one JSON a line")?;
+    let word = |field: &str| {
+        let text = line[field].as_str().map(str::to_owned);
+        text.with_context(|| format!("a recorded request without `{field}`"))
+    };
+    let headers = line["headers"].as_object().into_iter().flatten();
+    Ok(Request {
+        method: word("method")?,
+        path: word("path")?,
+        headers: headers
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .collect(),
+        body: line["body"].as_str().unwrap_or_default().as_bytes().to_vec(),
+    })
+}
+
+/// What the replay took, and how many of its requests were refused.
+struct Replay {
+    seconds: f64,
+    refused: usize,
+}
+
+/// A few requests at once, each taken by whoever is free; their order is that of the record.
+fn replay(url: &str, requests: &[Request]) -> anyhow::Result<Replay> {
+    let next = AtomicUsize::new(0);
+    let begin = Instant::now();
+    let refused = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE)
+            .map(|_| scope.spawn(|| replay_some(url, requests, &next)))
+            .collect();
+        workers
+            .into_iter()
+            .map(|worker| {
+                worker
+                    .join()
+                    .map_err(|_| anyhow!("a replaying thread panicked"))?
+            })
+            .sum::<anyhow::Result<usize>>()
+    })?;
+    Ok(Replay {
+        seconds: begin.elapsed().as_secs_f64(),
+        refused,
+    })
+}
+
+fn replay_some(url: &str, requests: &[Request], next: &AtomicUsize) -> anyhow::Result<usize> {
     let mut connection = Connection::tcp(url)?;
-    loop {
-        let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) else {
-            return Ok(());
-        };
-        let headers: Vec<(String, String)> = match &request["headers"] {
-            Value::Object(fields) => fields
-                .iter()
-                .filter(|(name, _)| !matches!(name.as_str(), "host" | "content-length" | "connection"))
-                .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
-                .collect(),
-            _ => Vec::new(),
-        };
-        let method = request["method"]
-            .as_str()
-            .context("a recorded request without a method")?;
-        let path = request["path"]
-            .as_str()
-            .context("a recorded request without a path")?;
-        let body = request["body"].as_str().unwrap_or_default();
-        connection.send(method, path, &headers, body.as_bytes())?;
+    let mut refused = 0;
+    while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+        let answer = connection.send(&request.method, &request.path, &request.headers, &request.body)?;
+        refused += usize::from(answer.status >= 400);
     }
+    Ok(refused)
+}
+
+/// How many answers with a status of 400 or more a simulator has given.
+fn refused(requests: &Value) -> u64 {
+    let statuses = requests["statuses"].as_object().into_iter().flatten();
+    statuses
+        .filter(|(status, _)| status.parse::<u16>().is_ok_and(|status| status >= 400))
+        .filter_map(|(_, count)| count.as_u64())
+        .sum()
 }

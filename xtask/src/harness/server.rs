@@ -22,6 +22,7 @@ const RUN_WITHIN: Duration = Duration::from_secs(90);
 pub struct Server {
     child: Child,
     socket: PathBuf,
+    settled_at: Instant,
 }
 
 impl Server {
@@ -31,6 +32,7 @@ impl Server {
         Ok(Self {
             child: Child::start(command, log)?,
             socket: data.join("weir.sock"),
+            settled_at: Instant::now(),
         })
     }
 
@@ -92,6 +94,9 @@ impl Server {
             }
             if let Ok(status) = self.status() {
                 quiet = if status["settled"] == true { quiet + 1 } else { 0 };
+                if quiet <= 1 {
+                    self.settled_at = Instant::now();
+                }
                 last = status;
             }
             if begin.elapsed() > within {
@@ -104,6 +109,11 @@ impl Server {
             std::thread::sleep(LOOK_EVERY);
         }
         Ok(last)
+    }
+
+    /// When the last wait saw it settled for the first time, without the looks that made sure.
+    pub fn settled_at(&self) -> Instant {
+        self.settled_at
     }
 
     /// Tasks in a state, at most 500.

@@ -36,3 +36,14 @@ pub(super) fn run(workspace: &Workspace, _: &Options) -> anyhow::Result<()> {
     server.wait_settled(SETTLE_WITHIN)?;
     Verdict::reach(&world, &server)?.must_be_clean()
 }
+
+/// What is created on the way to another row, here the images of products, fails a few times: nothing may die of it.
+pub(super) fn on_the_way(workspace: &Workspace, _: &Options) -> anyhow::Result<()> {
+    let world = World::build(workspace, Size::SMALL)?;
+    world.spryker.fault(&json!({
+        "kind": "status", "status": 503, "count": 3, "method": "POST", "path": "/dynamic-entity/product-images",
+    }))?;
+    let mut server = world.serve_and_wait()?;
+    server.wait_settled(SETTLE_WITHIN)?;
+    Verdict::reach(&world, &server)?.must_be_clean()
+}

@@ -62,6 +62,11 @@ const SCENARIOS: &[Scenario] = &[
         run: faults::run,
     },
     Scenario {
+        name: "on-the-way",
+        shows: "a row that is created for others fails for a moment: those others are tried again and do not die",
+        run: faults::on_the_way,
+    },
+    Scenario {
         name: "doctor",
         shows: "each common mistake has a sentence of its own",
         run: doctor::run,
