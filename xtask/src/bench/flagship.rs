@@ -13,6 +13,10 @@ use crate::report::{Group, Report};
 use crate::workspace::Workspace;
 
 const SETTLE_WITHIN: Duration = Duration::from_secs(3_600);
+/// Smaller catalogues are over before the start of the program no longer counts: only tried, not judged.
+const JUDGED_PRODUCTS_MIN: u32 = 50_000;
+const PEAK_RSS_MB_MAX: f64 = 200.0;
+const CEILING_SHARE_MIN: f64 = 0.5;
 /// As many as the connector allows itself.
 const AT_ONCE: usize = 4;
 
@@ -76,6 +80,14 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<Ex
         println!("{wrong:#}");
     }
     report.check("everything arrived, once", verdict.is_ok());
+    if options.products >= JUDGED_PRODUCTS_MIN {
+        report
+            .check("peak memory below 200 MB", peak < PEAK_RSS_MB_MAX)
+            .check(
+                "at least half of the ceiling",
+                ours / ceiling >= CEILING_SHARE_MIN,
+            );
+    }
     Ok(report.finish())
 }
 
