@@ -160,7 +160,7 @@ impl<'a> Job<'a> {
                 }
             }
         }
-        self.create_missing(&asked).await?;
+        let unmade = self.create_missing(&asked).await?;
         let mut outcomes = Vec::new();
         for (index, references) in &asked {
             let missing = references.iter().find(|reference| {
@@ -169,7 +169,14 @@ impl<'a> Job<'a> {
                 target.on_missing != OnMissing::Null && !self.resolved.contains_key(&place)
             });
             if let Some(missing) = missing {
-                outcomes.push((*index, self.missing(*index, missing)));
+                let target = &missing.plan.reference;
+                let place = (target.entity.clone(), target.by.clone(), missing.key.clone());
+                let outcome = match unmade.get(&place) {
+                    // Why it could not be made decides what becomes of every row that needs it.
+                    Some(error) => Outcome::Failed(error.clone().with("entity", &self.rows[*index].key)),
+                    None => self.missing(*index, missing),
+                };
+                outcomes.push((*index, outcome));
             }
         }
         for (index, outcome) in outcomes {
@@ -202,8 +209,11 @@ impl<'a> Job<'a> {
         )
     }
 
-    /// `on_missing: create`: one maker at a time, with a fresh look before each.
-    async fn create_missing(&mut self, asked: &[(usize, Vec<shape::Asked<'_>>)]) -> Result<(), Error> {
+    /// `on_missing: create`: one maker at a time, with a fresh look before each. Answers what could not be made, and why.
+    async fn create_missing(
+        &mut self,
+        asked: &[(usize, Vec<shape::Asked<'_>>)],
+    ) -> Result<HashMap<(String, String, String), Error>, Error> {
         let mut missing: Vec<(usize, &shape::Asked<'_>)> = Vec::new();
         let mut seen = HashSet::new();
         for (index, references) in asked {
@@ -219,7 +229,7 @@ impl<'a> Job<'a> {
             }
         }
         let Some((_, first)) = missing.first() else {
-            return Ok(());
+            return Ok(HashMap::new());
         };
         let target = first.plan.reference.clone();
         let entity = self.runtime.entity(&target.entity)?;
@@ -279,6 +289,7 @@ impl<'a> Job<'a> {
             .await;
         let cache_ms = entity.lookup.as_ref().map_or(0, |lookup| lookup.cache_ms);
         let until_ms = self.runtime.session.context.clock.monotonic_ms() + cache_ms;
+        let mut unmade = HashMap::new();
         for (parcel, fate) in parcels.iter().zip(fates) {
             match fate {
                 Ok(saved) => {
@@ -295,10 +306,15 @@ impl<'a> Job<'a> {
                             .insert((target.entity.clone(), target.by.clone(), parcel.key.clone()), id);
                     }
                 }
-                Err(error) => self.outcomes[parcel.owner] = Some(Outcome::Failed(error)),
+                Err(error) => {
+                    unmade.insert(
+                        (target.entity.clone(), target.by.clone(), parcel.key.clone()),
+                        error,
+                    );
+                }
             }
         }
-        Ok(())
+        Ok(unmade)
     }
 
     /// No look before: the request itself creates or updates.

@@ -363,3 +363,34 @@ async fn an_expired_token_is_renewed_once_and_nobody_notices() {
     let check = shop.check().await.remove(0);
     assert!(check.ok, "{}", check.message);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passing_failure_while_an_image_is_made_kills_nobody() {
+    let fault = Fault {
+        count: Some(1),
+        method: Some("POST".to_owned()),
+        path: Some("/dynamic-entity/product-images".to_owned()),
+        ..Fault::of(faults::Kind::Status)
+    };
+    let (_running, shop) = shop(Options {
+        faults: vec![fault],
+        ..Options::default()
+    })
+    .await;
+    let journal = Journal::default();
+    upsert(
+        shop.as_ref(),
+        "categories",
+        "key",
+        vec![category("root", Value::Null)],
+        &journal,
+    )
+    .await;
+    let both = || vec![product("one"), product("two")];
+    let first = upsert(shop.as_ref(), "product-abstracts", "sku", both(), &journal).await;
+    for outcome in &first {
+        assert!(words(outcome).starts_with("unavailable: "), "{}", words(outcome));
+    }
+    let second = upsert(shop.as_ref(), "product-abstracts", "sku", both(), &journal).await;
+    assert_eq!(all_words(&second), ["created", "created"]);
+}
