@@ -94,21 +94,8 @@ impl References {
                 .map(|key| (key, None)),
         );
         let now_ms = self.context.clock.monotonic_ms();
-        let mut fresh = Table {
-            whole: true,
-            ..Table::default()
-        };
-        for (key, row) in rows {
-            fresh.rows.insert(
-                key,
-                Row {
-                    value: Some(Arc::new(row)),
-                    bytes: 0,
-                    at_ms: now_ms,
-                },
-            );
-        }
-        self.tables_mut().insert(table.to_owned(), fresh);
+        self.tables_mut()
+            .insert(table.to_owned(), Table::whole(rows, now_ms));
         Ok(changed)
     }
 
@@ -183,21 +170,8 @@ impl References {
             Some(Lookup::Refreshed { read, key, .. }) => {
                 let rows = self.read_whole(table, read, key.as_ref()).await?;
                 let now_ms = self.context.clock.monotonic_ms();
-                let mut fresh = Table {
-                    whole: true,
-                    ..Table::default()
-                };
-                for (key, row) in rows {
-                    fresh.rows.insert(
-                        key,
-                        Row {
-                            value: Some(Arc::new(row)),
-                            bytes: 0,
-                            at_ms: now_ms,
-                        },
-                    );
-                }
-                self.tables_mut().insert(table.to_owned(), fresh);
+                self.tables_mut()
+                    .insert(table.to_owned(), Table::whole(rows, now_ms));
                 Ok(())
             }
             Some(Lookup::OnDemand { read, field, .. }) => {
@@ -317,6 +291,20 @@ impl ReferenceSource for References {
 }
 
 impl Table {
+    /// A table that was read to its end: what is not among the rows is missing.
+    fn whole(rows: BTreeMap<String, Value>, now_ms: u64) -> Table {
+        let row = |row| Row {
+            value: Some(Arc::new(row)),
+            bytes: 0,
+            at_ms: now_ms,
+        };
+        Table {
+            rows: rows.into_iter().map(|(key, value)| (key, row(value))).collect(),
+            whole: true,
+            ..Table::default()
+        }
+    }
+
     fn put(&mut self, key: &str, value: Option<Value>, now_ms: u64) {
         let bytes = value.as_ref().map_or(0, |value| value.to_string().len()) + key.len() + 64;
         if let Some(old) = self.rows.insert(

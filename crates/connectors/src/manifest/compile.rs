@@ -281,11 +281,7 @@ fn references(
         .collect()
 }
 
-fn children(children: &BTreeMap<String, Child>, compiler: &Compiler<'_>) -> Result<Vec<ChildPlan>, Finding> {
-    children_in(children, compiler)
-}
-
-fn children_in(list: &BTreeMap<String, Child>, compiler: &Compiler<'_>) -> Result<Vec<ChildPlan>, Finding> {
+fn children(list: &BTreeMap<String, Child>, compiler: &Compiler<'_>) -> Result<Vec<ChildPlan>, Finding> {
     list.iter()
         .map(|(name, child)| {
             Ok(ChildPlan {
@@ -304,7 +300,7 @@ fn children_in(list: &BTreeMap<String, Child>, compiler: &Compiler<'_>) -> Resul
                     .as_deref()
                     .map(|text| compiler.expression(text))
                     .transpose()?,
-                children: children_in(&child.children, compiler)?,
+                children: children(&child.children, compiler)?,
                 follow_up: child.follow_up.clone(),
             })
         })
