@@ -69,7 +69,7 @@ pub(crate) async fn list(
     Ok(Json(rows.collect()))
 }
 
-/// Tries a connection: sign-in and one harmless read.
+/// Tries a connection: sign-in, one harmless read, and whether each entity that the project uses there answers.
 #[utoipa::path(post, path = "/api/v1/{project}/{environment}/connections/{connection}/check", tag = "connections",
     params(("project" = String, Path), ("environment" = String, Path), ("connection" = String, Path), Options),
     responses((status = 200, description = "What was tried", body = ref("#/components/schemas/CheckRows"))))]
@@ -90,6 +90,10 @@ pub(crate) async fn check(
         )
     })?;
     let mut results = connection.check().await;
+    if results.iter().all(|result| result.ok) {
+        let used: Vec<String> = served.used.get(&name).into_iter().flatten().cloned().collect();
+        results.extend(connection.check_entities(&used).await);
+    }
     if options.dry_run_write {
         results.extend(connection.dry_run_write().await);
     }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use weir_access::{Access, Secrets};
@@ -23,6 +23,8 @@ pub struct Served {
     /// Missing where only the store is looked at.
     pub engine: Option<Arc<Engine>>,
     pub connections: BTreeMap<String, Arc<dyn Connection>>,
+    /// By connection: the entities that routes and lookups read or write there.
+    pub used: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Api {

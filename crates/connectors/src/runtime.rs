@@ -1,6 +1,6 @@
 //! A connection made from a manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use weir_sdk::connector::{
 };
 
 use crate::ids::Ids;
-use crate::manifest::EntityPlan;
+use crate::manifest::{ChildPlan, EntityPlan};
 use crate::session::Session;
 use crate::{lookup, read, write};
 
@@ -80,6 +80,19 @@ impl Connection for Runtime {
         }]
     }
 
+    async fn check_entities(&self, entities: &[String]) -> Vec<CheckResult> {
+        let mut results = Vec::new();
+        for name in self.needed(entities) {
+            if let Ok(entity) = self.entity(name)
+                && self.check_read.as_deref() != Some(name)
+                && let Some(result) = self.check_entity(entity).await
+            {
+                results.push(result);
+            }
+        }
+        results
+    }
+
     async fn read(&self, request: &ReadRequest, observer: &dyn Observer) -> Result<Page, Error> {
         read::read(self, request, observer).await
     }
@@ -106,6 +119,67 @@ impl Connection for Runtime {
 }
 
 impl Runtime {
+    /// The entities and all that their references, and those of their lists, stand on.
+    fn needed<'a>(&'a self, entities: &'a [String]) -> BTreeSet<&'a str> {
+        fn references<'a>(plan: &'a ChildPlan, found: &mut Vec<&'a str>) {
+            found.extend(
+                plan.references
+                    .values()
+                    .map(|plan| plan.reference.entity.as_str()),
+            );
+            plan.children.iter().for_each(|child| references(child, found));
+        }
+        let mut needed = BTreeSet::new();
+        let mut open: Vec<&str> = entities.iter().map(String::as_str).collect();
+        while let Some(name) = open.pop() {
+            if needed.insert(name)
+                && let Some(entity) = self.entities.get(name)
+            {
+                references(&entity.body, &mut open);
+            }
+        }
+        needed
+    }
+
+    /// Looks a key up that nothing has; where an entity cannot be looked up, its first page is read. `None` where the
+    /// entity can do neither by itself.
+    async fn check_entity(&self, entity: &EntityPlan) -> Option<CheckResult> {
+        let started_ms = self.session.context.clock.monotonic_ms();
+        let is_plain = |field: &&String| !entity.body.references.contains_key(*field);
+        let field = entity
+            .key
+            .iter()
+            .find(is_plain)
+            .filter(|_| entity.lookup.is_some());
+        let outcome = match (field, &entity.read) {
+            (Some(field), _) => {
+                let nothing = [Value::from("weir-doctor-asks-for-nothing")];
+                lookup::rows(self, entity, field, &nothing, false, &NoObserver)
+                    .await
+                    .map(drop)
+            }
+            (None, Some(plan)) if plan.parents.is_empty() => {
+                let request = ReadRequest {
+                    entity: entity.name.clone(),
+                    ..ReadRequest::default()
+                };
+                read::read(self, &request, &NoObserver).await.map(drop)
+            }
+            _ => return None,
+        };
+        let clock = &self.session.context.clock;
+        let (ok, message) = match outcome {
+            Ok(()) => (true, format!("`{}` answers", entity.name)),
+            Err(error) => (false, format!("`{}`: {}", entity.name, self.explained(&error))),
+        };
+        Some(CheckResult {
+            what: format!("reach {}", entity.name),
+            ok,
+            message,
+            duration_ms: clock.monotonic_ms().saturating_sub(started_ms),
+        })
+    }
+
     /// The manifest's plain sentence for an error, before the error itself.
     fn explained(&self, error: &Error) -> String {
         let status = error.get("status").unwrap_or_default();

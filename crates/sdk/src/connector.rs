@@ -82,6 +82,13 @@ pub trait Connection: Send + Sync {
     /// Tries sign-in and one harmless read, and explains in plain words what is wrong.
     async fn check(&self) -> Vec<CheckResult>;
 
+    /// Tries the entities that a project reads, writes or looks up, and what their references stand on: one harmless
+    /// request each, so that an entity which the target does not offer is known before the first task. Called when
+    /// [`Connection::check`] found nothing wrong.
+    async fn check_entities(&self, _entities: &[String]) -> Vec<CheckResult> {
+        Vec::new()
+    }
+
     /// Sends a write that the target must refuse as a whole (one good row and one bad row in a transaction), and explains
     /// the answer. Only when a person asked for it: what a target runs beside a create is not always rolled back.
     async fn dry_run_write(&self) -> Vec<CheckResult> {

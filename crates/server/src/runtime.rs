@@ -88,6 +88,7 @@ pub(crate) async fn start(places: &Places, what: Start, output: Output) -> anyho
             release: 0,
             engine: None,
             connections: BTreeMap::new(),
+            used: BTreeMap::new(),
         };
         let api = Api {
             store,
@@ -121,6 +122,7 @@ pub(crate) async fn start(places: &Places, what: Start, output: Output) -> anyho
         release,
         engine: engine.clone(),
         connections,
+        used: project.used(),
     };
     let api = Api {
         store,

@@ -57,6 +57,7 @@ pub(crate) fn house() -> House {
             release: 3,
             engine: None,
             connections: BTreeMap::new(),
+            used: BTreeMap::new(),
         }],
     };
     House {

@@ -224,6 +224,7 @@ async fn working() -> Working {
             release: 1,
             engine: Some(engine.clone()),
             connections,
+            used: BTreeMap::new(),
         }],
     });
     Working {

@@ -339,7 +339,7 @@ async fn sign_in_by_password_works_in_both_profiles_and_mistakes_are_explained()
     );
     let check = shop.check().await.remove(0);
     assert!(
-        check.message.starts_with("The resource `stores` is not active"),
+        check.message.starts_with("This resource is not active"),
         "{}",
         check.message
     );

@@ -17,6 +17,7 @@ mod release;
 mod schemas;
 mod settings;
 mod substitution;
+mod used;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -264,7 +264,7 @@ fn cycles(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Names written out in `$ref("TABLE", …)` and `$link("CONNECTION/ENTITY", …)`.
+/// Names written out in `$ref("TABLE", …)`, `$link("CONNECTION/ENTITY", …)` and `$vars.NAME`.
 fn literals(project: &Project, findings: &mut Vec<Finding>) {
     for (path, text) in &project.texts {
         let is_expression = path.ends_with(".jsonata") && !path.starts_with("connectors/");
@@ -275,6 +275,17 @@ fn literals(project: &Project, findings: &mut Vec<Finding>) {
             if let Some((message, suggestion)) = missing_lookup(project, table) {
                 let (line, column) = place_of(text, offset);
                 let finding = Finding::error("unknown-lookup", path, line, column, message);
+                findings.push(finding.suggest(suggestion));
+            }
+        }
+        for (offset, name) in variables(text) {
+            if !project.vars.contains_key(name) {
+                let (line, column) = place_of(text, offset);
+                let message = format!("there is no variable `{name}`");
+                let suggestion = did_you_mean(name, project.vars.keys().map(String::as_str)).or_else(|| {
+                    Some("add it under `vars` in weir.yaml or in the environment's file".to_owned())
+                });
+                let finding = Finding::error("unknown-variable", path, line, column, message);
                 findings.push(finding.suggest(suggestion));
             }
         }
@@ -322,6 +333,19 @@ fn calls<'a>(text: &'a str, call: &str) -> Vec<(usize, &'a str)> {
         }
     }
     found
+}
+
+/// The names behind `$vars.`, and where they start.
+fn variables(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    const WORD: &str = "$vars.";
+    text.match_indices(WORD).filter_map(|(at, _)| {
+        let start = at + WORD.len();
+        let rest = &text[start..];
+        let end = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        (end > 0).then(|| (start, &rest[..end]))
+    })
 }
 
 /// The schemas that maps name in their head comments.
