@@ -57,6 +57,37 @@ impl Kind {
         }
     }
 
+    /// What a person does about a task that ended with such an error; shown as `next` beside the error. A sentence that
+    /// knows more stands in the message itself.
+    pub fn next(self) -> &'static str {
+        match self {
+            Kind::RateLimited | Kind::Unavailable | Kind::Timeout => {
+                "look with `weir doctor` whether the other side answers; `weir tasks retry` tries the task again"
+            }
+            Kind::Unauthenticated | Kind::Forbidden => {
+                "correct the credentials or their rights (`weir secrets set`), look with `weir doctor`, then `weir tasks retry`"
+            }
+            Kind::Configuration => {
+                "correct the files that the sentence names, look with `weir check` and `weir doctor`, then `weir tasks retry`"
+            }
+            Kind::NotFound => {
+                "see to it that the other side has what is named, then `weir tasks retry`; or correct the record at the source"
+            }
+            Kind::Conflict => {
+                "another record of the other side holds what must be unique there: correct one of the two, then `weir tasks retry`"
+            }
+            Kind::Invalid | Kind::Rejected => {
+                "correct the record at the source, its next version closes this failure by itself; or correct the map and \
+                 `weir tasks retry`"
+            }
+            Kind::OutcomeUnknown => {
+                "look for the record on the other side: `weir tasks skip` if it is there, `weir tasks retry` if it is not"
+            }
+            Kind::Limit => "make the entity smaller or the named limit wider, then `weir tasks retry`",
+            Kind::Bug => "keep what `weir tasks show --json` prints and report it; other tasks go on",
+        }
+    }
+
     /// Says of a whole connection, not of one entity: such errors pause routes instead of failing their tasks.
     pub fn concerns_connection(self) -> bool {
         matches!(

@@ -24,8 +24,11 @@ pub(super) fn run(workspace: &Workspace, _: &Options) -> anyhow::Result<()> {
             format!("`{key}` should be dead, dead are: {dead:?}")
         })?;
         expect(
-            message.len() > 20 && whole.contains(field) && whole.contains(key.as_str()),
-            || format!("the failure of `{key}` should name it and `{field}`: {whole}"),
+            message.len() > 20
+                && whole.contains("correct")
+                && whole.contains(field)
+                && whole.contains(key.as_str()),
+            || format!("the failure of `{key}` should name it, `{field}` and what to correct: {whole}"),
         )?;
     }
     for task in dead.iter().chain(&server.tasks("waiting")?) {

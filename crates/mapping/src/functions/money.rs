@@ -91,6 +91,9 @@ fn money(call: &Call<'_>) -> Result<Option<Value>, Fault> {
     }
 }
 
+/// What to do about a value that is no number.
+const REPAIR: &str = "; correct the record at the source, or let the map convert it to the form `1234.50`";
+
 /// The first argument as a number, and how to show it.
 fn number(call: &Call<'_>) -> Result<Option<(Decimal, String)>, Fault> {
     let Some(value) = call.present(0) else {
@@ -102,7 +105,7 @@ fn number(call: &Call<'_>) -> Result<Option<(Decimal, String)>, Fault> {
         Value::Number(number) => number.to_string(),
         other => {
             return Err(says(
-                format!("cannot read {}: it is not a number", kind_of(other)),
+                format!("cannot read {}: it is not a number{REPAIR}", kind_of(other)),
                 other,
             ));
         }
@@ -110,7 +113,10 @@ fn number(call: &Call<'_>) -> Result<Option<(Decimal, String)>, Fault> {
     match Decimal::parse(&text) {
         Ok(number) => Ok(Some((number, text))),
         Err(Unreadable::NotANumber) => Err(says(
-            format!("cannot read an amount: {} is not a number", kind_of(value)),
+            format!(
+                "cannot read an amount: {} is not a number{REPAIR}",
+                kind_of(value)
+            ),
             value,
         )),
         Err(Unreadable::TooLong) => Err(too_long(call)),
