@@ -1,7 +1,10 @@
 //! Payloads as bytes: compact JSON in a zstd frame. The one place to change when payloads are encrypted at rest.
 
+use std::cell::RefCell;
+
 use serde_json::Value;
 use weir_model::Error;
+use zstd::bulk::{Compressor, Decompressor};
 
 /// Speed over size: a level more costs twice the time for three percent.
 const LEVEL: i32 = 1;
@@ -9,9 +12,19 @@ const LEVEL: i32 = 1;
 /// A payload is refused beyond this when it is unpacked: no stored entity comes near it.
 const BYTES_MAX: usize = 256_000_000;
 
+thread_local! {
+    /// A context is half a megabyte and dearer to make than a payload is to compress: one a thread is kept.
+    static COMPRESSOR: RefCell<Compressor<'static>> =
+        RefCell::new(Compressor::new(LEVEL).expect("the level is one that zstd has"));
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("a context without a dictionary needs only memory"));
+}
+
 pub fn pack(value: &Value) -> Vec<u8> {
-    let text = value.to_string();
-    zstd::bulk::compress(text.as_bytes(), LEVEL).expect("zstd compresses any bytes into a growing buffer")
+    let text = serde_json::to_vec(value).expect("a JSON value is written into memory");
+    COMPRESSOR
+        .with_borrow_mut(|compressor| compressor.compress(&text))
+        .expect("zstd compresses any bytes into a growing buffer")
 }
 
 pub fn unpack(bytes: &[u8]) -> Result<Value, Error> {
@@ -25,9 +38,11 @@ pub fn unpack(bytes: &[u8]) -> Result<Value, Error> {
             "a stored payload claims {size} bytes; the store may be damaged"
         )));
     }
-    let text = zstd::bulk::decompress(bytes, size).map_err(|error| {
-        Error::bug("a stored payload cannot be unpacked; the store may be damaged").source(error)
-    })?;
+    let text = DECOMPRESSOR
+        .with_borrow_mut(|decompressor| decompressor.decompress(bytes, size))
+        .map_err(|error| {
+            Error::bug("a stored payload cannot be unpacked; the store may be damaged").source(error)
+        })?;
     serde_json::from_slice(&text)
         .map_err(|error| Error::bug("a stored payload is not JSON; the store may be damaged").source(error))
 }

@@ -33,7 +33,7 @@ pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Servic
         let before: Vec<Option<Value>> = batch
             .items
             .iter()
-            .map(|i| (trace && i.is_going()).then(|| i.value.clone()))
+            .map(|i| (trace && i.is_going() && step.step.rewrites()).then(|| i.value.clone()))
             .collect();
         let was_going: Vec<bool> = batch.items.iter().map(Item::is_going).collect();
         if was_going.iter().any(|going| *going)
@@ -51,7 +51,7 @@ pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Servic
                 Verdict::Fail(error) => Some(error.clone()),
                 _ => None,
             };
-            if let Some(before) = before {
+            if trace {
                 report
                     .traces
                     .entry(item.task)
@@ -67,9 +67,9 @@ pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Servic
     report
 }
 
-fn entry(step: &Step, item: &mut Item, before: Value, failure: Option<&Error>) -> Value {
+fn entry(step: &Step, item: &mut Item, before: Option<Value>, failure: Option<&Error>) -> Value {
     let mut entry = json!({ "step": step.id, "kind": step.kind });
-    if before != item.value {
+    if before.is_some_and(|before| before != item.value) {
         entry["after"] = item.value.clone();
     }
     if !item.log.is_empty() {

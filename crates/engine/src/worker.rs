@@ -452,7 +452,11 @@ fn failed_task(
         }
         retry::Decision::PauseConnection | retry::Decision::Bury => {
             tracing::warn!(task.id = %item.task, task.key = item.key, error = %error, "`{}` is dead: {error}", item.key);
-            changes.push(Change::Move(move_to(TaskState::Dead)));
+            let advice = error.kind.next();
+            changes.push(Change::Move(Move {
+                error: Some(error.clone().with("next", advice)),
+                ..move_to(TaskState::Dead)
+            }));
             next(TaskState::Dead, None)
         }
     }

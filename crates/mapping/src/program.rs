@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use jlens_core::ast::{Node, NodeKind, Span};
+use jlens_core::ast::{Attrs, Node, NodeKind, Span};
+use serde_json::Value;
 use weir_model::{Finding, did_you_mean};
 use weir_sdk::expressions::Snippet;
 
@@ -18,6 +19,8 @@ pub(crate) struct Program {
     pub(crate) uses: BTreeSet<String>,
     /// It can never ask for a reference.
     pub(crate) is_plain: bool,
+    /// The names of a text that is nothing but `a.b.c`.
+    path: Option<Vec<String>>,
 }
 
 struct Segment {
@@ -56,6 +59,7 @@ impl Program {
         };
         let mut program = Program {
             is_plain: asks_nothing(&found.uses),
+            path: path(&alone.ast().root),
             uses: found.uses,
             segments: vec![own],
             engine: alone,
@@ -81,6 +85,21 @@ impl Program {
         program.is_plain &= asks_nothing(&block.uses);
         program.uses.extend(block.uses.iter().cloned());
         Ok(program)
+    }
+
+    /// The result of a path of names, read straight from the input, where that is the same as what the engine gives:
+    /// objects all the way, and at its end anything but a list that the engine might unwrap. `None` leaves it to the
+    /// engine. Spares the engine's copy of an input that may be a whole answer of an API.
+    pub(crate) fn shortcut<'a>(&self, input: &'a Value) -> Option<Option<&'a Value>> {
+        let mut value = input;
+        for name in self.path.as_ref()? {
+            match value.as_object()?.get(name) {
+                Some(next) => value = next,
+                None => return Some(None),
+            }
+        }
+        let unwraps = value.as_array().is_some_and(|items| items.len() < 2);
+        (!unwraps).then_some(Some(value))
     }
 
     /// The snippet and its byte for a byte of the composed text.
@@ -177,6 +196,22 @@ impl Block {
             names,
             uses: found.uses,
         })
+    }
+}
+
+fn path(root: &Node) -> Option<Vec<String>> {
+    // Filters, `[]`, groups and bindings are attributes; a node without any is written as an empty object.
+    let is_bare = |attrs: &Attrs| serde_json::to_string(attrs).is_ok_and(|text| text == "{}");
+    let name = |node: &Node| match &node.kind {
+        NodeKind::Name { name } if is_bare(&node.attrs) => Some(name.clone()),
+        _ => None,
+    };
+    match &root.kind {
+        NodeKind::Path {
+            steps,
+            keep_singleton_array: false,
+        } if is_bare(&root.attrs) => steps.iter().map(name).collect(),
+        _ => None,
     }
 }
 

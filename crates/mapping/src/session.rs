@@ -58,6 +58,9 @@ pub(crate) fn evaluate(
     input: &Value,
     scope: &Scope<'_>,
 ) -> Result<Option<Value>, Error> {
+    if let Some(value) = program.shortcut(input) {
+        return Ok(value.cloned());
+    }
     let session = Session {
         scope,
         library,

@@ -57,6 +57,11 @@ pub trait Step: Send + Sync {
         Vec::new()
     }
 
+    /// False for a step that never changes the entity itself; its trace then needs no copy of it.
+    fn rewrites(&self) -> bool {
+        true
+    }
+
     /// True for a step that changes something outside of Weir; such steps are captured in a try-out.
     fn has_effect(&self) -> bool {
         false

@@ -43,6 +43,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<Ex
     let verdict = Verdict::reach(&world, &server)?.must_be_clean();
     let delivered = server.total("delivered")?;
     let peak = server.peak_rss_mb()?;
+    let cpu_seconds = server.cpu_seconds()?;
     drop(server);
     let recorded = world.spryker.recorded()?;
     let refused_then = refused(&world.spryker.get("requests")?);
@@ -65,6 +66,11 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<Ex
         .figure(Group::Ours, "deliveries", delivered)
         .figure(Group::Ours, "seconds", round(seconds))
         .figure(Group::Ours, "deliveries_per_second", round(ours))
+        .figure(
+            Group::Ours,
+            "cpu_ms_per_delivery",
+            (cpu_seconds * 100_000.0 / delivered.max(1) as f64).round() / 100.0,
+        )
         .figure(Group::Ours, "peak_rss_mb", round(peak))
         .figure(Group::Ours, "refused_requests", refused_then)
         .figure(Group::Limit, "requests", requests.len())

@@ -127,6 +127,24 @@ impl Server {
         self.child.kill();
     }
 
+    /// Processor time that it has used, in seconds: unlike the time on the wall, hardly changed by what else runs here.
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        /// What Linux counts in on every machine we know (`getconf CLK_TCK`).
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let path = format!("/proc/{}/stat", self.id());
+        let stat = std::fs::read_to_string(&path).with_context(|| format!("could not read {path}"))?;
+        // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th word behind it.
+        let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
+        let ticks: Vec<f64> = behind
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        anyhow::ensure!(ticks.len() == 2, "{path} does not read as proc(5) says");
+        Ok((ticks[0] + ticks[1]) / TICKS_PER_SECOND)
+    }
+
     /// The most memory it ever had, in MB, as the system counts it.
     pub fn peak_rss_mb(&self) -> anyhow::Result<f64> {
         let path = format!("/proc/{}/status", self.id());

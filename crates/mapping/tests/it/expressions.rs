@@ -93,3 +93,35 @@ fn check(case: Case) {
         (outcome, expected) => panic!("{}: {outcome:?}, expected error {expected:?}", case.expression),
     }
 }
+
+/// `a.b` is read straight from the input, `(a.b)` by the engine.
+#[test]
+fn a_path_of_names_gives_what_the_engine_gives() {
+    let library = library(None, &[]).unwrap();
+    let inputs = [
+        json!({ "a": { "b": 1 } }),
+        json!({ "a": { "b": null } }),
+        json!({ "a": { "b": [] } }),
+        json!({ "a": { "b": [1] } }),
+        json!({ "a": { "b": [[1]] } }),
+        json!({ "a": { "b": [[1], [2, [3]]] } }),
+        json!({ "a": { "b": [1, null, 2] } }),
+        json!({ "a": { "b": { "c": [] } } }),
+        json!({ "a": [{ "b": 1 }, { "b": [2, 3] }] }),
+        json!({ "a": [[{ "b": 1 }]] }),
+        json!({ "a": {} }),
+        json!({ "a": "text" }),
+        json!([{ "a": { "b": 1 } }]),
+        json!(null),
+    ];
+    for input in &inputs {
+        for path in ["a", "a.b", "a.b.c", "`a`.b", "a.b[]", "a.b[0]", "a[b=1].b"] {
+            let of = |text: &str| evaluate_with(&*library, text, input, &[], &NoReferences);
+            assert_eq!(
+                of(path).map_err(|error| error.message),
+                of(&format!("({path})")).map_err(|error| error.message),
+                "{path} on {input}"
+            );
+        }
+    }
+}

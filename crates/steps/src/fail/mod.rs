@@ -34,6 +34,10 @@ impl StepKind for Kind {
 
 #[async_trait]
 impl Step for Fail {
+    fn rewrites(&self) -> bool {
+        false
+    }
+
     async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error> {
         let results = services.evaluate(self.text.as_ref(), batch).await;
         for (item, result) in batch.items.iter_mut().zip(results) {

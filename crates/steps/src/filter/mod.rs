@@ -41,6 +41,10 @@ impl StepKind for Kind {
 
 #[async_trait]
 impl Step for Filter {
+    fn rewrites(&self) -> bool {
+        false
+    }
+
     async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error> {
         let results = services.evaluate(self.expression.as_ref(), batch).await;
         for (item, result) in batch.items.iter_mut().zip(results) {

@@ -38,6 +38,10 @@ impl StepKind for Kind {
 
 #[async_trait]
 impl Step for Unchanged {
+    fn rewrites(&self) -> bool {
+        false
+    }
+
     async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error> {
         let going: Vec<usize> = (0..batch.items.len())
             .filter(|i| batch.items[*i].is_going())

@@ -39,6 +39,10 @@ impl StepKind for Kind {
 
 #[async_trait]
 impl Step for Validate {
+    fn rewrites(&self) -> bool {
+        false
+    }
+
     async fn apply(&self, batch: &mut Batch, _: &dyn Services) -> Result<(), Error> {
         for item in batch.items.iter_mut().filter(|item: &&mut Item| item.is_going()) {
             let violations = self.schema.violations(&item.value);

@@ -63,6 +63,10 @@ impl StepKind for Kind {
 
 #[async_trait]
 impl Step for Send {
+    fn rewrites(&self) -> bool {
+        false
+    }
+
     async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error> {
         services.write(&self.write, batch).await;
         Ok(())
