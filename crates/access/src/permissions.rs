@@ -75,6 +75,11 @@ pub const ENDPOINTS: &[(&str, &str, Need)] = &[
     ),
     (
         "POST",
+        "/api/v1/{project}/{environment}/tasks/{task}/correct",
+        OPERATE,
+    ),
+    (
+        "POST",
         "/api/v1/{project}/{environment}/tasks/{task}/release",
         OPERATE,
     ),

@@ -39,6 +39,7 @@ use crate::{connections, health, links, pages, routes, runs, scopes, secrets, ta
         tasks::list,
         tasks::show,
         tasks::cancel,
+        tasks::correct,
         tasks::release,
         tasks::replay,
         tasks::retry,
@@ -121,7 +122,9 @@ fn schemas() -> Map<String, Value> {
     add::<weir_sdk::store::TaskPage>(&mut generator);
     add::<tasks::TaskShown>(&mut generator);
     add::<tasks::Acted>(&mut generator);
+    add::<tasks::Corrected>(&mut generator);
     add::<tasks::Replayed>(&mut generator);
+    add::<weir_engine::Correction>(&mut generator);
     add::<health::Alive>(&mut generator);
     let lists = [
         ("ScopeRows", list::<scopes::ScopeRow>(&mut generator)),

@@ -2,14 +2,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
-use weir_engine::{Action, payload};
+use weir_engine::{Action, Correction, payload};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{TaskPage, TaskQuery, TaskRow};
@@ -66,6 +66,12 @@ pub(crate) struct AttemptShown {
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Acted {
     state: TaskState,
+}
+
+/// The entity as the next attempt takes it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Corrected {
+    input: Value,
 }
 
 /// The task that sends the entity again.
@@ -209,6 +215,22 @@ pub(crate) async fn replay(
         .replay(&id(&task)?)
         .await?;
     Ok(Json(Replayed { task }))
+}
+
+/// Corrects the entity of a task that has not ended, and lets it be tried again.
+#[utoipa::path(post, path = "/api/v1/{project}/{environment}/tasks/{task}/correct", tag = "tasks",
+    params(("project" = String, Path), ("environment" = String, Path), ("task" = String, Path)),
+    request_body(content = ref("#/components/schemas/Correction")),
+    responses((status = 200, description = "The corrected entity", body = ref("#/components/schemas/Corrected"))))]
+pub(crate) async fn correct(
+    State(api): State<Arc<Api>>,
+    Path((project, environment, task)): Path<(String, String, String)>,
+    correction: Result<Json<Correction>, JsonRejection>,
+) -> Answer<Json<Corrected>> {
+    let Json(correction) = correction?;
+    let engine = api.served(&project, &environment)?.engine()?;
+    let input = engine.correct(&id(&task)?, &correction).await?;
+    Ok(Json(Corrected { input }))
 }
 
 async fn act(served: &Served, task: &str, action: Action) -> Answer<Json<Acted>> {

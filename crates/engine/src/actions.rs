@@ -160,7 +160,7 @@ pub(crate) async fn replay(shared: &Shared, task: &TaskId) -> Result<TaskId, Err
     Ok(id)
 }
 
-async fn find(shared: &Shared, task: &TaskId) -> Result<TaskDetail, Error> {
+pub(crate) async fn find(shared: &Shared, task: &TaskId) -> Result<TaskDetail, Error> {
     shared.store.task(task).await?.ok_or_else(|| {
         Error::new(
             Kind::NotFound,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use weir_model::config::{self, OnError, RouteLimits, Switch, Trace};
 use weir_model::dependency::Settled;
 use weir_model::{Address, Scope, retry};
+use weir_sdk::checker::Schema;
 use weir_sdk::connector::Connection;
 use weir_sdk::expressions::Expression;
 use weir_sdk::{step, store};
@@ -30,6 +31,8 @@ pub struct Route {
     pub changed_since: Option<String>,
     /// `None`: only when asked.
     pub every_ms: Option<u64>,
+    /// Schema of the entity as read, where the route names one.
+    pub schema: Option<Arc<dyn Schema>>,
     pub key: Arc<dyn Expression>,
     pub source_steps: Vec<Step>,
     /// The route's `write:` included, as the last step.

@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,6 +13,7 @@ use weir_sdk::store::{Change, Move, Store, StoredSwitch};
 use crate::actions::{self, Action};
 use crate::breaker::Breakers;
 use crate::configuration::Configuration;
+use crate::correct::{self, Correction};
 use crate::references::References;
 use crate::shared::Shared;
 use crate::state::State;
@@ -128,6 +130,11 @@ impl Engine {
     /// A person's action on one task; answers its new state.
     pub async fn act(&self, task: &TaskId, action: Action) -> Result<TaskState, Error> {
         actions::act(&self.shared, task, action).await
+    }
+
+    /// Corrects the entity of a task that has not ended, and lets it be tried again. Answers the corrected entity.
+    pub async fn correct(&self, task: &TaskId, correction: &Correction) -> Result<Value, Error> {
+        correct::correct(&self.shared, task, correction).await
     }
 
     /// A finished task again, as a new one; a live one is retried.

@@ -8,6 +8,7 @@
 mod actions;
 mod breaker;
 pub mod configuration;
+mod correct;
 mod dispatch;
 mod engine;
 mod loops;
@@ -24,6 +25,7 @@ mod worker;
 mod write;
 
 pub use actions::Action;
+pub use correct::{Correction, Set};
 pub use engine::Engine;
 pub use status::{ConnectionStatus, RouteStatus, Status};
 pub use trial::Trial;

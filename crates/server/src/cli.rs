@@ -166,6 +166,20 @@ pub(crate) enum Tasks {
     Retry { id: String },
     /// Sends a finished task again as a new task.
     Replay { id: String },
+    /// Changes the entity of a task that has not ended, and tries it again.
+    #[command(group(clap::ArgGroup::new("correction").required(true)))]
+    Correct {
+        id: String,
+        /// One place and its new value: `values.price[0].data=19.90`; the value is JSON, or else a text.
+        #[arg(long, value_name = "PATH=VALUE", group = "correction")]
+        set: Option<String>,
+        /// A file with operations of JSON Patch (RFC 6902).
+        #[arg(long, value_name = "FILE", group = "correction")]
+        patch: Option<PathBuf>,
+        /// A file with the whole entity.
+        #[arg(long, value_name = "FILE", group = "correction")]
+        entity: Option<PathBuf>,
+    },
     /// Ends a task without delivering it.
     Skip { id: String },
     /// Stops a task.

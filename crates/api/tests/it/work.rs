@@ -162,6 +162,7 @@ fn configuration(system: Arc<System>) -> Configuration {
         reads: vec![read],
         changed_since: None,
         every_ms: None,
+        schema: None,
         key: Arc::new(Code),
         source_steps: Vec::new(),
         steps: vec![step],

@@ -1,5 +1,5 @@
 use serde_json::json;
-use weir_engine::Action;
+use weir_engine::{Action, Correction, Set};
 use weir_model::task::State;
 use weir_model::{Error, Kind};
 
@@ -76,5 +76,100 @@ async fn a_replay_is_a_new_task_and_an_old_version_is_refused() {
         refused.message.contains("a newer version of `a` was delivered"),
         "{refused}"
     );
+    engine.stop().await;
+}
+
+fn set(path: &str, value: serde_json::Value) -> Correction {
+    Correction {
+        set: Some(Set {
+            path: path.to_owned(),
+            value,
+        }),
+        ..Correction::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_corrected_task_is_delivered_with_what_was_corrected() {
+    let world = World::new(
+        10,
+        vec![json!({ "code": "a", "price": "abc" }), json!({ "code": "b" })],
+    );
+    world
+        .target
+        .fail("a", [Error::new(Kind::Rejected, "the price is no number")]);
+    let engine = world.engine(&Setup::default()).await;
+    world.run(&engine).await;
+    let dead = world.tasks(State::Dead).await.remove(0);
+
+    let key = engine
+        .correct(&dead.id, &set("code", json!("c")))
+        .await
+        .unwrap_err();
+    assert!(key.message.contains("from `a` to `c`"), "{key}");
+    let nothing = engine
+        .correct(&dead.id, &set("price", json!("abc")))
+        .await
+        .unwrap_err();
+    assert!(nothing.message.contains("changes nothing"), "{nothing}");
+    let both = Correction {
+        entity: Some(json!({ "code": "a" })),
+        ..set("price", json!(1))
+    };
+    assert!(engine.correct(&dead.id, &both).await.is_err());
+    assert_eq!(
+        world.keys(State::Dead).await,
+        ["a"],
+        "what is refused changes nothing"
+    );
+
+    let corrected = engine
+        .correct(&dead.id, &set("price", json!(19.9)))
+        .await
+        .unwrap();
+    assert_eq!(corrected, json!({ "code": "a", "price": 19.9 }));
+    world.settle(&engine).await;
+    assert_eq!(world.target.log(), ["b", "a"]);
+    let done = world.store.task(&dead.id).await.unwrap().unwrap();
+    assert_eq!((done.row.state, done.row.attempts), (State::Done, 2));
+    assert_eq!(weir_engine::payload::unpack(&done.input).unwrap(), corrected);
+
+    let ended = engine
+        .correct(&dead.id, &set("price", json!(1)))
+        .await
+        .unwrap_err();
+    assert!(
+        ended.message.contains("is done and cannot be corrected"),
+        "{ended}"
+    );
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_correction_may_not_break_the_schema_that_the_entity_kept_to() {
+    let world = World::new(10, vec![json!({ "code": "a", "price": 1, "size": "wide" })]);
+    world.target.fail("a", [Error::new(Kind::Rejected, "no")]);
+    let schema = json!({ "properties": { "price": { "type": "number" }, "size": { "type": "number" } } });
+    let engine = world
+        .engine(&Setup {
+            schema: Some(schema),
+            ..Setup::default()
+        })
+        .await;
+    world.run(&engine).await;
+    let dead = world.tasks(State::Dead).await.remove(0);
+    let broken = engine
+        .correct(&dead.id, &set("price", json!("x")))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (broken.kind, broken.get("field")),
+        (Kind::Invalid, Some("price")),
+        "{broken}"
+    );
+    // Another field broke its rule before, which is no reason to refuse what makes nothing worse.
+    engine.correct(&dead.id, &set("price", json!(2))).await.unwrap();
+    world.settle(&engine).await;
+    assert_eq!(world.keys(State::Done).await, ["a"]);
     engine.stop().await;
 }

@@ -9,6 +9,7 @@ const WAITS: Setup = Setup {
     waits_for_parent: true,
     looks_up: false,
     queue: None,
+    schema: None,
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -40,6 +40,8 @@ pub(crate) struct Setup {
     /// Adds `size` from the lookup `sizes` (rows of the source itself, by `code`).
     pub(crate) looks_up: bool,
     pub(crate) queue: Option<u64>,
+    /// Schema of the entity as read.
+    pub(crate) schema: Option<Value>,
 }
 
 impl World {
@@ -125,6 +127,9 @@ impl World {
             reads: vec![read()],
             changed_since: setup.changed_since.map(str::to_owned),
             every_ms: None,
+            schema: setup.schema.as_ref().map(|schema| {
+                weir_sdk::checker::Checker::compile(&weir_checks::JsonSchema::new(), schema).unwrap()
+            }),
             key: field("code"),
             source_steps: Vec::new(),
             steps,

@@ -1,5 +1,8 @@
 //! `weir tasks`: list, show, and what a person may do.
 
+use std::path::Path;
+
+use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::cli::Tasks;
@@ -20,11 +23,20 @@ pub(crate) async fn run(places: &Places, what: Tasks, output: Output) -> anyhow:
             limit,
         } => list(&client, route, &state, key, limit, output).await,
         Tasks::Show { id } => show(&client, &id, output).await,
-        Tasks::Retry { id } => act(&client, &id, "retry", output).await,
-        Tasks::Skip { id } => act(&client, &id, "skip", output).await,
-        Tasks::Cancel { id } => act(&client, &id, "cancel", output).await,
-        Tasks::Release { id } => act(&client, &id, "release", output).await,
-        Tasks::Replay { id } => act(&client, &id, "replay", output).await,
+        Tasks::Retry { id } => act(&client, &id, "retry", None, output).await,
+        Tasks::Skip { id } => act(&client, &id, "skip", None, output).await,
+        Tasks::Cancel { id } => act(&client, &id, "cancel", None, output).await,
+        Tasks::Release { id } => act(&client, &id, "release", None, output).await,
+        Tasks::Correct {
+            id,
+            set,
+            patch,
+            entity,
+        } => {
+            let correction = correction(set.as_deref(), patch.as_deref(), entity.as_deref())?;
+            act(&client, &id, "correct", Some(&correction), output).await
+        }
+        Tasks::Replay { id } => act(&client, &id, "replay", None, output).await,
     };
     client.close().await;
     result
@@ -145,9 +157,36 @@ fn words(shown: &Value) -> String {
     lines.join("\n")
 }
 
-async fn act(client: &Client, id: &str, action: &str, output: Output) -> anyhow::Result<Exit> {
+/// The body that the API takes.
+fn correction(set: Option<&str>, patch: Option<&Path>, entity: Option<&Path>) -> anyhow::Result<Value> {
+    let read = |path: &Path| -> anyhow::Result<Value> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))
+    };
+    Ok(match (set, patch, entity) {
+        (Some(set), ..) => {
+            let (path, value) = set.split_once('=').with_context(|| {
+                format!("`{set}` is not PATH=VALUE, for example `values.price[0].data=19.90`")
+            })?;
+            let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+            json!({ "set": { "path": path, "value": value } })
+        }
+        (_, Some(patch), _) => json!({ "patch": read(patch)? }),
+        (_, _, Some(entity)) => json!({ "entity": read(entity)? }),
+        _ => anyhow::bail!("say what to correct: --set, --patch or --entity"),
+    })
+}
+
+async fn act(
+    client: &Client,
+    id: &str,
+    action: &str,
+    body: Option<&Value>,
+    output: Output,
+) -> anyhow::Result<Exit> {
     let mut answer = client
-        .send("POST", &format!("/tasks/{}/{action}", quoted(id)), None)
+        .send("POST", &format!("/tasks/{}/{action}", quoted(id)), body)
         .await?;
     if let Some(engine) = client.running().and_then(|running| running.engine.as_ref()) {
         // Nobody goes on when this process ends, so the task is seen through.
@@ -161,6 +200,7 @@ async fn act(client: &Client, id: &str, action: &str, output: Output) -> anyhow:
         match (answer["state"].as_str(), answer["error"]["message"].as_str()) {
             (Some(state), Some(message)) => format!("task {task} is {state}: {message}"),
             (Some(state), None) => format!("task {task} is {state}"),
+            (None, _) if action == "correct" => format!("task {task} is corrected and tried again"),
             (None, _) => format!("task {task} was made"),
         }
     });

@@ -7,6 +7,7 @@ use serde_json::Value;
 use weir_engine::configuration::{Lookup, On, Route, Step, WaitsFor};
 use weir_model::config::{self, Switch};
 use weir_model::{Address, Finding};
+use weir_sdk::checker::Schema;
 use weir_sdk::document::Document;
 use weir_sdk::expressions::{Expression, Expressions};
 
@@ -93,6 +94,7 @@ impl Compiler<'_> {
                 .every
                 .map(|span| span.ms)
                 .filter(|_| !route.source.manual),
+            schema: self.entity_schema(document, route.entity.schema.as_deref()),
             key: key?,
             source_steps,
             steps,
@@ -111,6 +113,20 @@ impl Compiler<'_> {
                 .copied()
                 .unwrap_or(Switch::On),
         })
+    }
+
+    /// A name that is not there has its finding already.
+    fn entity_schema(&mut self, document: &Document, name: Option<&str>) -> Option<Arc<dyn Schema>> {
+        let bundle = self.project.schemas.bundle(name?).ok()?;
+        match self.wiring.checker.compile(&bundle) {
+            Ok(schema) => Some(schema),
+            Err(error) => {
+                let message = format!("the schema cannot be used: {error}");
+                self.findings
+                    .push(document.finding(&["entity", "schema"], "schema", message));
+                None
+            }
+        }
     }
 
     fn steps(
