@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use weir_model::config::{self, OnError, RouteLimits, Switch, Trace};
+use weir_model::config::{self, RouteLimits, Switch, Trace};
 use weir_model::dependency::Settled;
 use weir_model::{Address, Scope, retry};
 use weir_sdk::checker::Schema;
 use weir_sdk::connector::Connection;
 use weir_sdk::expressions::Expression;
-use weir_sdk::{step, store};
+pub use weir_sdk::step::Placed as Step;
+use weir_sdk::store;
 
 pub struct Configuration {
     pub scope: Scope,
@@ -44,16 +45,6 @@ pub struct Route {
     pub limits: RouteLimits,
     pub trace: Trace,
     pub switch: Switch,
-}
-
-pub struct Step {
-    /// Its name, else kind and ordinal: `map-1`. Journalled effects carry it.
-    pub id: String,
-    pub kind: String,
-    pub name: Option<String>,
-    pub when: Option<Arc<dyn Expression>>,
-    pub on_error: Option<OnError>,
-    pub step: Arc<dyn step::Step>,
 }
 
 pub struct WaitsFor {

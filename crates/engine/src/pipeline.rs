@@ -1,6 +1,5 @@
 //! Steps in order over a batch; what each did is written down.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -14,17 +13,7 @@ use crate::configuration::{Route, Step};
 use crate::services::Session;
 use crate::shared::Shared;
 
-/// What the steps made of a batch.
-#[derive(Default)]
-pub(crate) struct Report {
-    /// By task: one entry a step that touched it.
-    pub(crate) traces: HashMap<TaskId, Vec<Value>>,
-    /// `on_error` of the step that failed the task, where the step says so.
-    pub(crate) on_error: HashMap<TaskId, OnError>,
-}
-
-pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Services, trace: bool) -> Report {
-    let mut report = Report::default();
+pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Services, trace: bool) {
     for step in steps {
         if !batch.items.iter().any(Item::is_going) {
             break;
@@ -36,6 +25,8 @@ pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Servic
             .map(|i| (trace && i.is_going() && step.step.rewrites()).then(|| i.value.clone()))
             .collect();
         let was_going: Vec<bool> = batch.items.iter().map(Item::is_going).collect();
+        // What nested steps add behind these belongs to this step's own entry.
+        let traced: Vec<usize> = batch.items.iter().map(|i| i.carried.traces.len()).collect();
         if was_going.iter().any(|going| *going)
             && let Err(error) = step.step.apply(batch, services).await
         {
@@ -43,7 +34,12 @@ pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Servic
                 item.verdict = Verdict::Fail(error.clone());
             }
         }
-        for (item, (before, was_going)) in batch.items.iter_mut().zip(before.into_iter().zip(was_going)) {
+        for ((item, traced), (before, was_going)) in batch
+            .items
+            .iter_mut()
+            .zip(traced)
+            .zip(before.into_iter().zip(was_going))
+        {
             if !was_going {
                 continue;
             }
@@ -52,25 +48,31 @@ pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Servic
                 _ => None,
             };
             if trace {
-                report
-                    .traces
-                    .entry(item.task)
-                    .or_default()
-                    .push(entry(step, item, before, failure.as_ref()));
+                let nested = item.carried.traces.split_off(traced);
+                let entry = entry(step, item, before, nested, failure.as_ref());
+                item.carried.traces.push(entry);
             }
             if let Some(error) = failure {
-                react(step, item, error, &mut report);
+                react(step, item, error);
             }
         }
         merge(batch, aside);
     }
-    report
 }
 
-fn entry(step: &Step, item: &mut Item, before: Option<Value>, failure: Option<&Error>) -> Value {
+fn entry(
+    step: &Step,
+    item: &mut Item,
+    before: Option<Value>,
+    nested: Vec<Value>,
+    failure: Option<&Error>,
+) -> Value {
     let mut entry = json!({ "step": step.id, "kind": step.kind });
     if before.is_some_and(|before| before != item.value) {
         entry["after"] = item.value.clone();
+    }
+    if !nested.is_empty() {
+        entry["steps"] = Value::Array(nested);
     }
     if !item.log.is_empty() {
         entry["log"] = json!(std::mem::take(&mut item.log));
@@ -82,7 +84,7 @@ fn entry(step: &Step, item: &mut Item, before: Option<Value>, failure: Option<&E
 }
 
 /// What the step says about its own failures.
-fn react(step: &Step, item: &mut Item, error: Error, report: &mut Report) {
+fn react(step: &Step, item: &mut Item, error: Error) {
     match step.on_error {
         None => {}
         Some(OnError::Skip) => {
@@ -91,6 +93,7 @@ fn react(step: &Step, item: &mut Item, error: Error, report: &mut Report) {
                 why: Skipped::Filtered,
                 reason,
             };
+            item.carried.on_error = None;
         }
         Some(OnError::Continue) => {
             let message = format!("step `{}` failed and says continue: {error}", step.id);
@@ -99,8 +102,9 @@ fn react(step: &Step, item: &mut Item, error: Error, report: &mut Report) {
                 message,
             });
             item.verdict = Verdict::Go;
+            item.carried.on_error = None;
         }
-        Some(other) => drop(report.on_error.insert(item.task, other)),
+        Some(other) => item.carried.on_error = Some(other),
     }
 }
 
@@ -158,6 +162,7 @@ pub(crate) async fn source_steps(
         verdict: Verdict::Go,
         log: Vec::new(),
         warnings: Vec::new(),
+        carried: Default::default(),
     };
     let mut batch = Batch {
         items: values.into_iter().map(item).collect(),

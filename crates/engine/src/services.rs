@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use weir_model::{Address, Error, TaskId};
 use weir_sdk::connector::{Exchange, Written};
 use weir_sdk::expressions::{Expression, Job, ReferenceSource, evaluate_all};
-use weir_sdk::step::{Batch, Item, Services, Write};
+use weir_sdk::step::{Batch, Item, Placed, Services, Write};
 use weir_sdk::store::Loaded;
 
+use crate::pipeline;
 use crate::shared::Shared;
 use crate::write;
 
@@ -23,6 +24,8 @@ pub(crate) struct Session<'a> {
     pub(crate) now: Timestamp,
     /// A try-out: writes are written down and not sent.
     pub(crate) captures: bool,
+    /// What each step makes of an entity is recorded.
+    pub(crate) traces: bool,
     /// The stored tasks behind the items; empty while a source reads.
     pub(crate) loaded: HashMap<TaskId, Loaded>,
     pub(crate) notes: Mutex<Notes>,
@@ -31,8 +34,8 @@ pub(crate) struct Session<'a> {
 /// What is gathered on the way, for the transaction that ends the tasks.
 #[derive(Default)]
 pub(crate) struct Notes {
-    /// Writes confirmed by the target: step, address, result.
-    pub(crate) written: HashMap<TaskId, Vec<(String, Address, Written)>>,
+    /// Writes confirmed by the target: step, address, key of the link, result.
+    pub(crate) written: HashMap<TaskId, Vec<(String, Address, String, Written)>>,
     pub(crate) exchanges: Vec<(Vec<TaskId>, Exchange)>,
     pub(crate) captured: Vec<(TaskId, Write, Value)>,
     /// A connection whose whole batch failed for reasons of its own.
@@ -51,6 +54,7 @@ impl<'a> Session<'a> {
             run: json!({ "id": run, "route": route, "started_at": started_at.to_string() }),
             now: shared.context.clock.now(),
             captures: false,
+            traces: false,
             loaded: HashMap::new(),
             notes: Mutex::default(),
         }
@@ -125,6 +129,10 @@ impl Services for Session<'_> {
             }));
         }
         results
+    }
+
+    async fn steps(&self, steps: &[Placed], batch: &mut Batch) {
+        pipeline::run(steps, batch, self, self.traces).await;
     }
 
     async fn delivered_hashes(&self, keys: &[&str]) -> Result<Vec<Option<[u8; 16]>>, Error> {

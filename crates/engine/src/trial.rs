@@ -110,6 +110,7 @@ pub async fn run(
     }
     let mut session = Session::new(&shared, route, "try".to_owned(), now);
     session.captures = true;
+    session.traces = true;
     let item = Item {
         task: TaskId(shared.context.dice.uuid()),
         key: key.clone().unwrap_or_default(),
@@ -128,9 +129,10 @@ pub async fn run(
         },
         log: Vec::new(),
         warnings: Vec::new(),
+        carried: Default::default(),
     };
     let mut batch = Batch { items: vec![item] };
-    let mut report = pipeline::run(&setup.steps, &mut batch, &session, true).await;
+    pipeline::run(&setup.steps, &mut batch, &session, true).await;
     let notes = std::mem::take(&mut *session.notes());
     let writes = notes
         .captured
@@ -155,11 +157,10 @@ pub async fn run(
         Verdict::Fail(error) => (format!("would fail: {error}"), Some(error)),
         Verdict::Wait { reason, .. } => (format!("would wait: {reason}"), None),
     };
-    let steps = report.traces.remove(&item.task).unwrap_or_default();
     Ok(Trial {
         key,
         waits_for,
-        steps,
+        steps: item.carried.traces,
         writes,
         verdict,
         error,

@@ -16,7 +16,7 @@ use weir_sdk::store::{Change, Delivered, End, Link, Loaded, Move};
 use crate::configuration::Route;
 use crate::dispatch::Ready;
 use crate::payload;
-use crate::pipeline::{self, Report};
+use crate::pipeline;
 use crate::services::{Notes, Session};
 use crate::shared::Shared;
 use crate::source::NO_KEY;
@@ -58,8 +58,9 @@ pub(crate) async fn attempt(
         session.loaded.insert(loaded.task.id, loaded);
     }
     let trace = route.trace != Trace::Off;
-    let report = pipeline::run(&route.steps, &mut batch, &session, trace).await;
-    conclude(&session, name, route, batch, report).await
+    session.traces = trace;
+    pipeline::run(&route.steps, &mut batch, &session, trace).await;
+    conclude(&session, name, route, batch).await
 }
 
 fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
@@ -89,6 +90,7 @@ fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
         verdict,
         log: Vec::new(),
         warnings: Vec::new(),
+        carried: Default::default(),
     }
 }
 
@@ -102,13 +104,7 @@ struct Next {
 }
 
 /// Decides for each item, writes all decisions down in one transaction, then moves the memory along and wakes.
-async fn conclude(
-    session: &Session<'_>,
-    name: &str,
-    route: &Route,
-    mut batch: Batch,
-    report: Report,
-) -> Result<(), Error> {
+async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: Batch) -> Result<(), Error> {
     let shared = session.shared;
     let mut notes = std::mem::take(&mut *session.notes());
     if let Some((connection, error)) = &notes.failing {
@@ -127,7 +123,7 @@ async fn conclude(
         };
         let failed = matches!(item.verdict, Verdict::Fail(_));
         if route.trace == Trace::Full || (route.trace == Trace::OnFailure && failed) {
-            let steps = report.traces.get(&item.task).cloned().unwrap_or_default();
+            let steps = std::mem::take(&mut item.carried.traces);
             let record = json!({ "steps": steps, "calls": calls.remove(&item.task).unwrap_or_default() });
             let bytes = payload::pack(&record);
             changes.push(Change::PutAttempt {
@@ -177,7 +173,7 @@ async fn conclude(
                     loaded,
                     item,
                     error,
-                    report.on_error.get(&item.task),
+                    item.carried.on_error,
                     repeat,
                     at,
                     &mut changes,
@@ -290,12 +286,12 @@ fn done(
         },
         reads: Some(std::mem::take(&mut item.reads)),
     });
-    for (_, address, written) in notes.written.remove(&item.task).unwrap_or_default() {
+    for (_, address, key, written) in notes.written.remove(&item.task).unwrap_or_default() {
         if !written.ids.is_empty() {
             changes.push(Change::PutLink(Link {
                 scope: scope.clone(),
                 address,
-                key: item.key.clone(),
+                key,
                 ids: written.ids,
                 at,
             }));
@@ -375,7 +371,7 @@ fn failed_task(
     loaded: &Loaded,
     item: &Item,
     error: Error,
-    on_error: Option<&OnError>,
+    on_error: Option<OnError>,
     repeat: Repeat,
     at: jiff::Timestamp,
     changes: &mut Vec<Change>,
@@ -465,7 +461,7 @@ fn failed_task(
 /// A confirmed write of a task that did not end well is journalled under the step, so that the next attempt goes on
 /// behind it.
 fn keep_written(notes: &Notes, task: TaskId, changes: &mut Vec<Change>) {
-    for (step, _, written) in notes.written.get(&task).into_iter().flatten() {
+    for (step, _, _, written) in notes.written.get(&task).into_iter().flatten() {
         let result = Some(json!(written));
         changes.push(Change::Journal {
             task,

@@ -31,14 +31,16 @@ pub(crate) async fn write(session: &Session<'_>, write: &Write, batch: &mut Batc
         .map_or(Repeat::Unsafe, |entity| entity.repeat);
     let mut indexes = Vec::new();
     let mut rows = Vec::new();
+    let mut steps = Vec::new();
     for (index, item) in batch
         .items
         .iter_mut()
         .enumerate()
         .filter(|(_, item)| item.is_going())
     {
+        let step = step_of(write, item);
         let effects = session.loaded.get(&item.task).map(|loaded| &loaded.effects);
-        if let Some(Some(done)) = effects.and_then(|effects| effects.get(&write.step)) {
+        if let Some(Some(done)) = effects.and_then(|effects| effects.get(&step)) {
             // A former attempt got behind this write; a later step failed.
             take(
                 session,
@@ -48,7 +50,7 @@ pub(crate) async fn write(session: &Session<'_>, write: &Write, batch: &mut Batc
             );
             continue;
         }
-        let prefix = format!("{}/", write.step);
+        let prefix = format!("{step}/");
         let of_step = || {
             effects
                 .into_iter()
@@ -76,6 +78,7 @@ pub(crate) async fn write(session: &Session<'_>, write: &Write, batch: &mut Batc
             .filter_map(|(name, result)| Some((name.to_owned(), result?.clone())))
             .collect();
         indexes.push(index);
+        steps.push(step);
         rows.push(WriteRow {
             task: item.task,
             key: item.key.clone(),
@@ -90,7 +93,7 @@ pub(crate) async fn write(session: &Session<'_>, write: &Write, batch: &mut Batc
     let tasks: Vec<TaskId> = rows.iter().map(|row| row.task).collect();
     let journal = Journal {
         session,
-        step: &write.step,
+        steps: &steps,
         tasks: &tasks,
         touched: Mutex::default(),
     };
@@ -157,7 +160,7 @@ fn take(session: &Session<'_>, write: &Write, item: &mut Item, written: Written)
     if let Value::Object(result) = &mut result {
         result.insert("action".to_owned(), json!(written.action));
     }
-    remember(&mut item.steps, &write.step, result);
+    remember(&mut item.steps, &write.name, result);
     item.log.push(format!(
         "{} `{}`: {}",
         write.entity,
@@ -169,12 +172,20 @@ fn take(session: &Session<'_>, write: &Write, item: &mut Item, written: Written)
         connection: write.connection.clone(),
         entity: write.entity.clone(),
     };
-    session
-        .notes()
-        .written
-        .entry(item.task)
-        .or_default()
-        .push((write.step.clone(), address, written));
+    session.notes().written.entry(item.task).or_default().push((
+        step_of(write, item),
+        address,
+        item.key.clone(),
+        written,
+    ));
+}
+
+/// Identity of the write in the task's journal: elements of one entity share its task and are told apart.
+fn step_of(write: &Write, item: &Item) -> String {
+    match &item.carried.element {
+        None => write.step.clone(),
+        Some(element) => format!("{}#{element}", write.step),
+    }
 }
 
 fn action_word(written: &Written) -> &'static str {
@@ -190,7 +201,8 @@ fn action_word(written: &Written) -> &'static str {
 /// The journal of one write of one batch.
 struct Journal<'a> {
     session: &'a Session<'a>,
-    step: &'a str,
+    /// Of each row, as [`step_of`] it.
+    steps: &'a [String],
     tasks: &'a [TaskId],
     touched: Mutex<Vec<TaskId>>,
 }
@@ -200,12 +212,14 @@ impl Journal<'_> {
         self.session.shared
     }
 
-    fn task(&self, row: usize) -> Result<TaskId, Error> {
-        self.tasks.get(row).copied().ok_or_else(|| {
-            Error::bug(format!(
+    /// The task of a row, and the name under which an effect of the row is journalled.
+    fn place(&self, row: usize, effect: &str) -> Result<(TaskId, String), Error> {
+        match (self.tasks.get(row), self.steps.get(row)) {
+            (Some(task), Some(step)) => Ok((*task, format!("{step}/{effect}"))),
+            _ => Err(Error::bug(format!(
                 "the connector spoke of row {row}, which it was not given"
-            ))
-        })
+            ))),
+        }
     }
 }
 
@@ -213,23 +227,18 @@ impl Journal<'_> {
 impl Effects for Journal<'_> {
     async fn intend(&self, effect: &str, rows: &[usize]) -> Result<(), Error> {
         let at = self.shared().context.clock.now();
-        let effect = format!("{}/{effect}", self.step);
         let mut changes = Vec::with_capacity(rows.len());
         for row in rows {
-            changes.push(Change::Intend {
-                task: self.task(*row)?,
-                effect: effect.clone(),
-                at,
-            });
+            let (task, effect) = self.place(*row, effect)?;
+            changes.push(Change::Intend { task, effect, at });
         }
         self.shared().store.commit(changes).await.map(drop)
     }
 
     async fn finish(&self, effect: &str, results: Vec<(usize, Result<Value, Error>)>) -> Result<(), Error> {
-        let effect = format!("{}/{effect}", self.step);
         let mut changes = Vec::with_capacity(results.len());
         for (row, result) in results {
-            let task = self.task(row)?;
+            let (task, effect) = self.place(row, effect)?;
             if result.is_ok() {
                 self.touched
                     .lock()
@@ -238,7 +247,7 @@ impl Effects for Journal<'_> {
             }
             changes.push(Change::Journal {
                 task,
-                effect: effect.clone(),
+                effect,
                 result: result.ok(),
             });
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use weir_model::config::WriteMode;
+use weir_model::config::{OnError, WriteMode};
 use weir_model::{Error, Finding, TaskId};
 
 use crate::checker::Schema;
@@ -28,6 +28,12 @@ pub trait StepKind: Send + Sync {
     fn schema(&self) -> Value;
 
     fn build(&self, parameters: &Value, build: &dyn Build) -> Result<Arc<dyn Step>, Finding>;
+
+    /// Where lists of nested steps stand within the parameters, as paths of names and indexes: `[["0", "steps"]]`. The
+    /// checker looks into them before anything is built, so this takes parameters of any shape.
+    fn nested(&self, _parameters: &Value) -> Vec<Vec<String>> {
+        Vec::new()
+    }
 }
 
 /// What a step kind may ask while it is built. Positions point into the route's file.
@@ -39,8 +45,16 @@ pub trait Build {
     fn finding(&self, path: &[&str], code: &str, message: String) -> Finding;
     /// A schema by `PREFIX/NAME`.
     fn schema(&self, name: &str) -> Result<Arc<dyn Schema>, String>;
-    /// Identity of the step within its route: its name, else kind and ordinal.
+    /// Identity of the step within its route: its name, else kind and ordinal; of a nested one with the way to it,
+    /// `branch-1/0/map-1`.
     fn step_id(&self) -> String;
+    /// The name under which its result is remembered (`$steps.NAME`): its name, else kind and ordinal.
+    fn result_name(&self) -> String;
+    /// True for a step that works on elements of an entity (within `each`), not on the whole of it.
+    fn is_within_each(&self) -> bool;
+    /// The nested steps that stand at `path` within this step's parameters; `of_elements` where they work on parts of
+    /// the entity.
+    fn steps(&self, path: &[&str], of_elements: bool) -> Result<Vec<Placed>, Finding>;
     /// Names of the maps, for "did you mean".
     fn maps(&self) -> Vec<String>;
     /// Names of connections, and of the entities that can be written on one.
@@ -68,6 +82,25 @@ pub trait Step: Send + Sync {
     }
 }
 
+/// A step at its place in a route, with what every step may say.
+pub struct Placed {
+    /// See [`Build::step_id`]. Journalled effects carry it.
+    pub id: String,
+    pub kind: String,
+    pub name: Option<String>,
+    pub when: Option<Arc<dyn Expression>>,
+    pub on_error: Option<OnError>,
+    pub step: Arc<dyn Step>,
+}
+
+/// Connections that these steps cannot do without.
+pub fn connections_of(steps: &[Placed]) -> Vec<String> {
+    steps
+        .iter()
+        .flat_map(|placed| placed.step.connections())
+        .collect()
+}
+
 /// Entities on their way together.
 pub struct Batch {
     pub items: Vec<Item>,
@@ -90,6 +123,19 @@ pub struct Item {
     pub verdict: Verdict,
     pub log: Vec<String>,
     pub warnings: Vec<crate::connector::Warning>,
+    pub carried: Carried,
+}
+
+/// What an item gathers on its way for the end of its attempt.
+#[derive(Default)]
+pub struct Carried {
+    /// Of an element within `each`: which one, `2` or its own key; such items share the task of their entity, and
+    /// journalled effects are told apart by it.
+    pub element: Option<String>,
+    /// One entry a step that touched it, for the record of the attempt.
+    pub traces: Vec<Value>,
+    /// `on_error` of the step that failed it, where that step says so.
+    pub on_error: Option<OnError>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +167,27 @@ impl Item {
     pub fn is_going(&self) -> bool {
         self.verdict == Verdict::Go
     }
+
+    /// Takes the item out of its place in a batch, to be put back; a hollow one that is not going stands in.
+    pub fn take(&mut self) -> Item {
+        let hollow = Item {
+            task: self.task,
+            key: String::new(),
+            attempt: self.attempt,
+            value: Value::Null,
+            source: self.source.clone(),
+            steps: Value::Null,
+            reads: Vec::new(),
+            verdict: Verdict::Skip {
+                why: Skipped::Filtered,
+                reason: "taken out of its batch".to_owned(),
+            },
+            log: Vec::new(),
+            warnings: Vec::new(),
+            carried: Carried::default(),
+        };
+        std::mem::replace(self, hollow)
+    }
 }
 
 /// What a step may ask while it runs; given by the engine.
@@ -141,11 +208,14 @@ pub trait Services: Send + Sync {
         batch: &mut Batch,
     ) -> Vec<Option<Result<Option<Value>, Error>>>;
 
+    /// Runs nested steps over a batch in the way the steps of a route are run: `when`, `on_error` and the record of the
+    /// attempt included.
+    async fn steps(&self, steps: &[Placed], batch: &mut Batch);
+
     /// Hash of what was last delivered of each key, where anything was.
     async fn delivered_hashes(&self, keys: &[&str]) -> Result<Vec<Option<[u8; 16]>>, Error>;
 
-    /// Writes the items that are going, sets their verdicts, remembers ids for their links. `name` is the step's name
-    /// (its results are `$steps.NAME`).
+    /// Writes the items that are going, sets their verdicts, remembers ids for their links and the result as `$steps.NAME`.
     async fn write(&self, write: &Write, batch: &mut Batch);
 }
 
@@ -155,8 +225,10 @@ pub struct Write {
     pub connection: String,
     pub entity: String,
     pub mode: WriteMode,
-    /// Identity of the step within the route: its name, else kind and ordinal.
+    /// See [`Build::step_id`].
     pub step: String,
+    /// See [`Build::result_name`].
+    pub name: String,
 }
 
 /// `$steps` with one more result.

@@ -71,7 +71,8 @@ fn lift(schema: &mut Value, definitions: &mut Map<String, Value>) {
         fields.shift_remove("$schema");
         fields.shift_remove("title");
         if let Some(Value::Object(own)) = fields.shift_remove("$defs") {
-            definitions.extend(own);
+            // Nested steps are steps like the others.
+            definitions.extend(own.into_iter().filter(|(name, _)| name != "Step"));
         }
     }
 }

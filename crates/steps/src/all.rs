@@ -5,6 +5,8 @@ use weir_sdk::step::StepKind;
 /// Every kind of step, in alphabetical order.
 pub fn all() -> Vec<Arc<dyn StepKind>> {
     vec![
+        Arc::new(crate::branch::Kind),
+        Arc::new(crate::each::Kind),
         Arc::new(crate::fail::Kind),
         Arc::new(crate::filter::Kind),
         Arc::new(crate::log::Kind),

@@ -4,6 +4,8 @@
 //! Read first: [`all`] (the list), [`weir_sdk::step::Step`] (the contract) and the folder `filter` (the shortest kind).
 
 mod all;
+mod branch;
+mod each;
 mod fail;
 mod filter;
 mod log;

@@ -11,22 +11,32 @@ use std::sync::Arc;
 
 /// The parameters as their type. An unknown key or word is a finding with "did you mean".
 pub(crate) fn read<T: DeserializeOwned>(parameters: &Value, build: &dyn Build) -> Result<T, Finding> {
+    item(&[], parameters, build)
+}
+
+fn item<T: DeserializeOwned>(place: &[&str], parameters: &Value, build: &dyn Build) -> Result<T, Finding> {
+    let at = |name: &str, code: &str, message: String| {
+        let path: Vec<&str> = place.iter().copied().chain([name]).collect();
+        build.finding(&path, code, message)
+    };
     T::deserialize(parameters).map_err(|error| {
         let message = error.to_string();
         let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
         let (unknown, allowed) = (quoted.first().copied(), quoted.iter().skip(1).copied());
         match unknown {
-            Some(name) if message.starts_with("unknown field") => build
-                .finding(&[name], "unknown-key", format!("unknown key `{name}`"))
-                .suggest(did_you_mean(name, allowed.clone()).or_else(|| {
-                    Some(format!(
-                        "allowed here: {}",
-                        allowed.collect::<Vec<_>>().join(", ")
-                    ))
-                })),
+            Some(name) if message.starts_with("unknown field") => {
+                at(name, "unknown-key", format!("unknown key `{name}`")).suggest(
+                    did_you_mean(name, allowed.clone()).or_else(|| {
+                        Some(format!(
+                            "allowed here: {}",
+                            allowed.collect::<Vec<_>>().join(", ")
+                        ))
+                    }),
+                )
+            }
             Some(word) if message.starts_with("unknown variant") => build
                 .finding(
-                    &[],
+                    place,
                     "unknown-word",
                     format!("`{word}` is not a word that stands here"),
                 )
@@ -37,11 +47,24 @@ pub(crate) fn read<T: DeserializeOwned>(parameters: &Value, build: &dyn Build) -
                     ))
                 })),
             Some(name) if message.starts_with("missing field") => {
-                build.finding(&[], "missing-key", format!("the key `{name}` is missing"))
+                build.finding(place, "missing-key", format!("the key `{name}` is missing"))
             }
-            _ => build.finding(&[], "wrong-value", message),
+            _ => build.finding(place, "wrong-value", message),
         }
     })
+}
+
+/// A list of objects. What is wrong with one stands at its place.
+pub(crate) fn list<T: DeserializeOwned>(parameters: &Value, build: &dyn Build) -> Result<Vec<T>, Finding> {
+    let Value::Array(items) = parameters else {
+        let message = "here stands a list".to_owned();
+        return Err(build.finding(&[], "wrong-value", message));
+    };
+    let mut read = Vec::with_capacity(items.len());
+    for (i, item) in items.iter().enumerate() {
+        read.push(self::item(&[&i.to_string()], item, build)?);
+    }
+    Ok(read)
 }
 
 pub(crate) fn schema<T: JsonSchema>() -> Value {

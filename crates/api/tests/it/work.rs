@@ -101,6 +101,7 @@ impl weir_sdk::step::Step for Send {
             entity: "things".to_owned(),
             mode: WriteMode::Upsert,
             step: "write-1".to_owned(),
+            name: "write-1".to_owned(),
         };
         services.write(&write, batch).await;
         Ok(())

@@ -10,6 +10,7 @@ const WAITS: Setup = Setup {
     looks_up: false,
     queue: None,
     schema: None,
+    writes_lines: false,
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,9 +2,9 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use weir_model::task::State;
-use weir_model::{Error, Kind};
+use weir_model::{Address, Error, Kind};
 
-use crate::world::{Setup, World, until};
+use crate::world::{Setup, World, scope, until};
 
 fn rows(count: usize) -> Vec<serde_json::Value> {
     (0..count).map(|n| json!({ "code": format!("t{n}") })).collect()
@@ -92,5 +92,42 @@ async fn a_refused_sign_in_pauses_and_no_task_loses_an_attempt() {
     .await;
     let tasks = world.tasks(State::Retrying).await;
     assert!(tasks.iter().all(|task| task.attempts == 0), "{tasks:?}");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn elements_that_were_written_are_not_written_again() {
+    let lines = json!([{ "sku": "a" }, { "sku": "b" }, { "sku": "c" }]);
+    let world = World::new(50, vec![json!({ "code": "t0", "lines": lines })]);
+    let busy = || Error::new(Kind::RateLimited, "slow down").retry_after_ms(3);
+    world.target.fail("t0/1", [busy(), busy()]);
+    let setup = Setup {
+        writes_lines: true,
+        ..Setup::default()
+    };
+    let engine = world.engine(&setup).await;
+    world.run(&engine).await;
+    assert_eq!(world.target.log(), ["t0/0", "t0/2", "t0/1"]);
+    assert_eq!(world.keys(State::Done).await, ["t0"]);
+    let address = Address {
+        connection: "target".to_owned(),
+        entity: "things".to_owned(),
+    };
+    let keys = ["t0/0", "t0/1", "t0/2", "t0"].map(str::to_owned);
+    let links = world.store.links(&scope(), &address, &keys).await.unwrap();
+    let linked: Vec<bool> = links.iter().map(Option::is_some).collect();
+    assert_eq!(linked, [true, true, true, false]);
+
+    let task = world.tasks(State::Done).await[0].id;
+    let attempts = world.store.task(&task).await.unwrap().unwrap().attempts;
+    let record = weir_engine::payload::unpack(&attempts[0].2).unwrap();
+    let each = &record["steps"][1];
+    assert_eq!(
+        (each["step"].as_str(), each["steps"][1]["element"].as_str()),
+        (Some("each"), Some("lines[1]"))
+    );
+    assert_eq!(each["steps"][1]["steps"][0]["error"]["message"], "slow down");
+    let said = each["error"]["message"].as_str().unwrap();
+    assert_eq!(said, "lines[1] (`t0/1`): slow down");
     engine.stop().await;
 }

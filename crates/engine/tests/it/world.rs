@@ -42,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) queue: Option<u64>,
     /// Schema of the entity as read.
     pub(crate) schema: Option<Value>,
+    /// Writes each element of `lines` instead of the whole.
+    pub(crate) writes_lines: bool,
 }
 
 impl World {
@@ -107,10 +109,10 @@ impl World {
             });
         }
         steps.push(step("unchanged", json!("skip")));
-        steps.push(step(
-            "write",
-            json!({ "connection": "target", "entity": "things" }),
-        ));
+        steps.push(match setup.writes_lines {
+            true => step("each", json!({ "of": "lines", "steps": [] })),
+            false => step("write", write()),
+        });
         let waits_for = if setup.waits_for_parent {
             vec![WaitsFor {
                 on: On::Route("things".to_owned()),
@@ -191,6 +193,10 @@ pub(crate) fn scope() -> Scope {
 
 pub(crate) fn open(folder: &Path) -> Arc<dyn Store> {
     Arc::new(SqliteStore::open(folder).unwrap())
+}
+
+fn write() -> Value {
+    json!({ "connection": "target", "entity": "things" })
 }
 
 fn step(kind: &str, parameters: Value) -> Step {
@@ -282,6 +288,19 @@ impl Build for Plain {
     }
     fn step_id(&self) -> String {
         "write".to_owned()
+    }
+    fn result_name(&self) -> String {
+        "write".to_owned()
+    }
+    fn is_within_each(&self) -> bool {
+        false
+    }
+    /// The one nested step there is.
+    fn steps(&self, _: &[&str], _: bool) -> Result<Vec<Step>, Finding> {
+        Ok(vec![Step {
+            id: "each/write".to_owned(),
+            ..step("write", write())
+        }])
     }
     fn maps(&self) -> Vec<String> {
         Vec::new()

@@ -52,20 +52,7 @@ fn words(trial: &trial::Trial) -> String {
         None => "key: none; an entity without a key makes no task".to_owned(),
     }];
     lines.extend(trial.waits_for.iter().map(|need| format!("waits for: {need}")));
-    for step in &trial.steps {
-        let id = step["step"].as_str().unwrap_or_default();
-        match (step.get("error"), step.get("after")) {
-            (Some(error), _) => lines.push(format!(
-                "step {id}: {}",
-                error["message"].as_str().unwrap_or_default()
-            )),
-            (None, Some(after)) => lines.push(format!("step {id}:\n{}", pretty(after))),
-            (None, None) => lines.push(format!("step {id}")),
-        }
-        for line in step["log"].as_array().into_iter().flatten() {
-            lines.push(format!("  log: {}", line.as_str().unwrap_or_default()));
-        }
-    }
+    steps_words(&trial.steps, "", &mut lines);
     for write in &trial.writes {
         let mode = serde_json::to_value(write.mode).ok();
         let mode = mode.as_ref().and_then(Value::as_str).unwrap_or_default();
@@ -81,6 +68,29 @@ fn words(trial: &trial::Trial) -> String {
         lines.push(format!("error ({}): {error}", error.kind));
     }
     lines.join("\n")
+}
+
+/// What each step made of the entity, nested ones below the step around them.
+fn steps_words(steps: &[Value], indent: &str, lines: &mut Vec<String>) {
+    for step in steps {
+        let id = step["step"]
+            .as_str()
+            .or_else(|| step["element"].as_str())
+            .unwrap_or_default();
+        match (step.get("error"), step.get("after")) {
+            (Some(error), _) => lines.push(format!(
+                "{indent}step {id}: {}",
+                error["message"].as_str().unwrap_or_default()
+            )),
+            (None, Some(after)) => lines.push(format!("{indent}step {id}:\n{}", pretty(after))),
+            (None, None) => lines.push(format!("{indent}step {id}")),
+        }
+        for line in step["log"].as_array().into_iter().flatten() {
+            lines.push(format!("{indent}  log: {}", line.as_str().unwrap_or_default()));
+        }
+        let nested = step["steps"].as_array().map_or(&[][..], Vec::as_slice);
+        steps_words(nested, &format!("{indent}  "), lines);
+    }
 }
 
 fn pretty(value: &Value) -> String {

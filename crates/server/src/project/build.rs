@@ -1,25 +1,23 @@
 //! Steps: finding their kinds, and what a kind may ask while it is built.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use serde_json::Value;
-use weir_model::{Finding, did_you_mean};
+use weir_model::{Finding, config, did_you_mean};
 use weir_sdk::Catalog;
 use weir_sdk::checker::Schema;
 use weir_sdk::document::Document;
 use weir_sdk::expressions::{Expressions, Snippet};
-use weir_sdk::step::Build;
+use weir_sdk::step::{Build, Placed};
 
-use super::Project;
-use crate::wiring::Wiring;
+use super::steps::{Site, borrowed, within};
 
 /// Words that every step may say besides its kind.
 const STEP_WORDS: &[&str] = &["name", "when", "on_error"];
 
 /// Steps of formats.md that are decided and not built.
-const NOT_YET: &[&str] = &[
-    "call", "branch", "each", "split", "dedupe", "keep", "collect", "script",
-];
+const NOT_YET: &[&str] = &["call", "collect", "dedupe", "keep", "script", "split"];
 
 /// Words in the steps of a route that are no kind of step: found before the document is read as a route, because a
 /// mistyped `when` would otherwise be taken for a second kind.
@@ -32,26 +30,39 @@ pub(super) fn strange_steps(document: &Document, catalog: &Catalog) -> Vec<Findi
         let steps = path
             .iter()
             .try_fold(&document.value, |value, part| value.get(part));
-        let Some(Value::Array(steps)) = steps else {
-            continue;
-        };
-        for (i, step) in steps.iter().enumerate() {
-            let Value::Object(words) = step else { continue };
-            let index = i.to_string();
-            let known = |word: &&String| {
-                !STEP_WORDS.contains(&word.as_str()) && !catalog.steps.contains_key(word.as_str())
+        let path = path.iter().map(|part| (*part).to_owned()).collect();
+        strange_list(document, path, steps, catalog, &mut findings);
+    }
+    findings
+}
+
+fn strange_list(
+    document: &Document,
+    path: Vec<String>,
+    steps: Option<&Value>,
+    catalog: &Catalog,
+    findings: &mut Vec<Finding>,
+) {
+    let Some(Value::Array(steps)) = steps else { return };
+    for (i, step) in steps.iter().enumerate() {
+        let Value::Object(words) = step else { continue };
+        for (word, parameters) in words {
+            if STEP_WORDS.contains(&word.as_str()) {
+                continue;
+            }
+            let mut place = path.clone();
+            place.extend([i.to_string(), word.clone()]);
+            let Some(kind) = catalog.steps.get(word.as_str()) else {
+                findings.push(strange_step(document, &borrowed(&place), word, catalog));
+                continue;
             };
-            for word in words.keys().filter(known) {
-                let place: Vec<&str> = path
-                    .iter()
-                    .copied()
-                    .chain([index.as_str(), word.as_str()])
-                    .collect();
-                findings.push(strange_step(document, &place, word, catalog));
+            for list in kind.nested(parameters) {
+                let steps = within(parameters, &list);
+                let path = place.iter().cloned().chain(list).collect();
+                strange_list(document, path, steps, catalog, findings);
             }
         }
     }
-    findings
 }
 
 fn strange_step(document: &Document, place: &[&str], word: &str, catalog: &Catalog) -> Finding {
@@ -78,14 +89,16 @@ fn strange_step(document: &Document, place: &[&str], word: &str, catalog: &Catal
 
 /// What a step kind sees of the project while it is built.
 pub(super) struct StepBuild<'a> {
-    pub(super) project: &'a Project,
-    pub(super) wiring: &'a Wiring,
-    pub(super) expressions: &'a dyn Expressions,
-    pub(super) document: &'a Document,
+    pub(super) site: Site<'a>,
     /// Where the step's parameters stand.
     pub(super) path: Vec<String>,
-    /// Name of the step, else kind and ordinal.
+    pub(super) parameters: &'a Value,
+    /// Identity within the route.
     pub(super) id: String,
+    /// Name, else kind and ordinal.
+    pub(super) name: String,
+    /// Findings of nested steps beyond the first, which is the step's own answer.
+    pub(super) more: RefCell<Vec<Finding>>,
 }
 
 impl StepBuild<'_> {
@@ -100,20 +113,21 @@ impl StepBuild<'_> {
 
 impl Build for StepBuild<'_> {
     fn expressions(&self) -> &dyn Expressions {
-        self.expressions
+        self.site.expressions
     }
 
     fn snippet(&self, path: &[&str], text: &str) -> Snippet {
-        self.document.snippet(&self.full(path), text)
+        self.site.document.snippet(&self.full(path), text)
     }
 
     fn finding(&self, path: &[&str], code: &str, message: String) -> Finding {
-        self.document.finding(&self.full(path), code, message)
+        self.site.document.finding(&self.full(path), code, message)
     }
 
     fn schema(&self, name: &str) -> Result<Arc<dyn Schema>, String> {
-        let schema = self.project.schemas.bundle(name)?;
-        self.wiring
+        let schema = self.site.project.schemas.bundle(name)?;
+        self.site
+            .wiring
             .checker
             .compile(&schema)
             .map_err(|error| format!("the schema `{name}` cannot be used: {error}"))
@@ -123,16 +137,59 @@ impl Build for StepBuild<'_> {
         self.id.clone()
     }
 
+    fn result_name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn is_within_each(&self) -> bool {
+        self.site.within_each
+    }
+
+    fn steps(&self, path: &[&str], of_elements: bool) -> Result<Vec<Placed>, Finding> {
+        let Some(Value::Array(values)) = within(self.parameters, path) else {
+            let message = "here stands a list of steps, for example `[ { log: \"here\" } ]`";
+            return Err(self.finding(path, "wrong-value", message.to_owned()));
+        };
+        let list: Vec<String> = self.full(path).into_iter().map(str::to_owned).collect();
+        let mut steps: Vec<config::Step> = Vec::with_capacity(values.len());
+        for (i, value) in values.iter().enumerate() {
+            let place: Vec<String> = list.iter().cloned().chain([i.to_string()]).collect();
+            steps.push(self.site.document.read_part(&borrowed(&place), value)?);
+        }
+        // `branch-1/0/map-1`: the lists of one step are told apart by their index.
+        let index = path
+            .first()
+            .filter(|part| part.bytes().all(|b| b.is_ascii_digit()));
+        let prefix = match index {
+            Some(index) => format!("{}/{index}/", self.id),
+            None => format!("{}/", self.id),
+        };
+        let site = Site {
+            within_each: self.site.within_each || of_elements,
+            ..self.site
+        };
+        let mut found = Vec::new();
+        let built = site.list(&list, &steps, &prefix, &mut found);
+        match found.is_empty() {
+            true => Ok(built),
+            false => {
+                let first = found.remove(0);
+                self.more.borrow_mut().append(&mut found);
+                Err(first)
+            }
+        }
+    }
+
     fn maps(&self) -> Vec<String> {
-        self.project.maps().map(str::to_owned).collect()
+        self.site.project.maps().map(str::to_owned).collect()
     }
 
     fn connections(&self) -> Vec<String> {
-        self.project.connections.keys().cloned().collect()
+        self.site.project.connections.keys().cloned().collect()
     }
 
     fn entities(&self, connection: &str) -> Vec<String> {
-        let Some(connector) = self.project.connector(connection) else {
+        let Some(connector) = self.site.project.connector(connection) else {
             return Vec::new();
         };
         let entities = connector.description().entities.iter();

@@ -45,7 +45,7 @@ pub(crate) fn check(root: &Path, environment: Option<&str>, wiring: &Wiring) -> 
 pub(crate) fn look(project: &Project, wiring: &Wiring, findings: &mut Vec<Finding>) {
     let before = findings.len();
     settings::check(project, wiring, findings);
-    references::check(project, findings);
+    references::check(project, &wiring.catalog, findings);
     if is_clean(&findings[before..]) {
         connect(project, &Secrets::placeholders(), &wiring.context, findings);
     }

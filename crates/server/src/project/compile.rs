@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use weir_engine::configuration::{Lookup, On, Route, Step, WaitsFor};
+use weir_engine::configuration::{Lookup, On, Route, WaitsFor};
 use weir_model::config::{self, Switch};
 use weir_model::{Address, Finding};
 use weir_sdk::checker::Schema;
 use weir_sdk::document::Document;
 use weir_sdk::expressions::{Expression, Expressions};
+use weir_sdk::step::Placed;
 
-use super::build::StepBuild;
+use super::steps::{Site, borrowed};
 use super::{Part, Project};
 use crate::wiring::Wiring;
 
@@ -61,8 +62,8 @@ impl Compiler<'_> {
     fn route(&mut self, name: &str, part: &Part<config::Route>) -> Option<Route> {
         let (route, document) = (&part.value, &part.document);
         let key = self.expression(document, &["entity", "key"], &route.entity.key);
-        let source_steps = self.steps(part, &["source", "steps"], &route.source.steps, "source.");
-        let mut steps = self.steps(part, &["steps"], &route.steps, "");
+        let source_steps = self.steps(document, &["source", "steps"], &route.source.steps, "source.");
+        let mut steps = self.steps(document, &["steps"], &route.steps, "");
         if route.write.is_some() {
             let parameters = part.written.get("write").cloned().unwrap_or_default();
             let ordinal = 1 + route.steps.iter().filter(|step| step.kind == "write").count();
@@ -73,10 +74,14 @@ impl Compiler<'_> {
                 when: None,
                 on_error: None,
             };
-            if let Some(write) = self.step(document, &["write".to_owned()], &step, format!("write-{ordinal}"))
-            {
-                steps.push(write);
-            }
+            let name = format!("write-{ordinal}");
+            let mut found = Vec::new();
+            let path = ["write".to_owned()];
+            steps.extend(
+                self.site(document)
+                    .one(&path, &step, name.clone(), name, &mut found),
+            );
+            self.findings.append(&mut found);
         }
         let waits: Vec<_> = route
             .waits_for
@@ -129,71 +134,28 @@ impl Compiler<'_> {
         }
     }
 
-    fn steps(
-        &mut self,
-        part: &Part<config::Route>,
-        place: &[&str],
-        steps: &[config::Step],
-        prefix: &str,
-    ) -> Vec<Step> {
-        let mut ordinals: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut built = Vec::new();
-        for (i, step) in steps.iter().enumerate() {
-            let ordinal = ordinals.entry(&step.kind).or_default();
-            *ordinal += 1;
-            let id = step
-                .name
-                .clone()
-                .unwrap_or_else(|| format!("{prefix}{}-{ordinal}", step.kind));
-            let path: Vec<String> = place
-                .iter()
-                .map(|p| (*p).to_owned())
-                .chain([i.to_string(), step.kind.clone()])
-                .collect();
-            built.extend(self.step(&part.document, &path, step, id));
-        }
-        built
-    }
-
-    fn step(
-        &mut self,
-        document: &Document,
-        path: &[String],
-        step: &config::Step,
-        id: String,
-    ) -> Option<Step> {
-        let kind = self.wiring.catalog.steps.get(step.kind.as_str())?.clone();
-        let build = StepBuild {
+    fn site<'s>(&'s self, document: &'s Document) -> Site<'s> {
+        Site {
             project: self.project,
             wiring: self.wiring,
             expressions: self.expressions,
             document,
-            path: path.to_vec(),
-            id: id.clone(),
-        };
-        let built = kind.build(&step.parameters, &build);
-        let when = match &step.when {
-            Some(text) => {
-                let parent = path[..path.len() - 1].iter().map(String::as_str);
-                let place: Vec<&str> = parent.chain(["when"]).collect();
-                Some(self.expression(document, &place, text)?)
-            }
-            None => None,
-        };
-        match built {
-            Ok(built) => Some(Step {
-                id,
-                kind: step.kind.clone(),
-                name: step.name.clone(),
-                when,
-                on_error: step.on_error,
-                step: built,
-            }),
-            Err(finding) => {
-                self.findings.push(finding);
-                None
-            }
+            within_each: false,
         }
+    }
+
+    fn steps(
+        &mut self,
+        document: &Document,
+        place: &[&str],
+        steps: &[config::Step],
+        prefix: &str,
+    ) -> Vec<Placed> {
+        let path: Vec<String> = place.iter().map(|part| (*part).to_owned()).collect();
+        let mut found = Vec::new();
+        let built = self.site(document).list(&path, steps, prefix, &mut found);
+        self.findings.append(&mut found);
+        built
     }
 
     fn waits(&mut self, document: &Document, i: usize, waits: &config::WaitsFor) -> Option<WaitsFor> {
@@ -335,10 +297,6 @@ impl Compiler<'_> {
             .map_err(|finding| self.findings.push(finding))
             .ok()
     }
-}
-
-fn borrowed(path: &[String]) -> Vec<&str> {
-    path.iter().map(String::as_str).collect()
 }
 
 fn is_field(text: &str) -> bool {

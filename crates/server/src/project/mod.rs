@@ -16,6 +16,7 @@ mod references;
 mod release;
 mod schemas;
 mod settings;
+mod steps;
 mod substitution;
 mod used;
 

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use weir_model::config::{self, Switch, WriteMode};
 use weir_model::{Finding, did_you_mean};
+use weir_sdk::Catalog;
 
 use super::reads::Place;
-use super::{Part, Project};
+use super::{Part, Project, steps};
 
-pub(super) fn check(project: &Project, findings: &mut Vec<Finding>) {
+pub(super) fn check(project: &Project, catalog: &Catalog, findings: &mut Vec<Finding>) {
     for (name, part) in &project.routes {
-        route(project, name, part, findings);
+        route(project, catalog, name, part, findings);
     }
     for part in project.lookups.values() {
         if let Some(read) = &part.value.read {
@@ -39,10 +40,16 @@ pub(super) fn check(project: &Project, findings: &mut Vec<Finding>) {
     cycles(project, findings);
     literals(project, findings);
     map_schemas(project, findings);
-    unused(project, findings);
+    unused(project, catalog, findings);
 }
 
-fn route(project: &Project, name: &str, part: &Part<config::Route>, findings: &mut Vec<Finding>) {
+fn route(
+    project: &Project,
+    catalog: &Catalog,
+    name: &str,
+    part: &Part<config::Route>,
+    findings: &mut Vec<Finding>,
+) {
     let (route, document) = (&part.value, &part.document);
     let many = part.written.pointer("/source/read").is_some_and(Value::is_array);
     for (i, read) in route.source.read.0.iter().enumerate() {
@@ -82,7 +89,7 @@ fn route(project: &Project, name: &str, part: &Part<config::Route>, findings: &m
                 .suggest(suggestion),
         );
     }
-    writes(project, part, findings);
+    writes(project, catalog, part, findings);
     for (i, table) in route.source.resend_on.iter().enumerate() {
         let path = ["source", "resend_on", &i.to_string()].map(str::to_owned);
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -105,7 +112,7 @@ fn route(project: &Project, name: &str, part: &Part<config::Route>, findings: &m
     }
 }
 
-fn writes(project: &Project, part: &Part<config::Route>, findings: &mut Vec<Finding>) {
+fn writes(project: &Project, catalog: &Catalog, part: &Part<config::Route>, findings: &mut Vec<Finding>) {
     let (route, document) = (&part.value, &part.document);
     if let Some(write) = &route.write {
         let path = vec!["write".to_owned()];
@@ -117,20 +124,7 @@ fn writes(project: &Project, part: &Part<config::Route>, findings: &mut Vec<Find
         }
         .write(&write.connection, &write.entity, write.mode);
     }
-    let source = route
-        .source
-        .steps
-        .iter()
-        .enumerate()
-        .map(|(i, step)| (&["source", "steps"][..], i, step));
-    let steps = route
-        .steps
-        .iter()
-        .enumerate()
-        .map(|(i, step)| (&["steps"][..], i, step));
-    for (parent, i, step) in source.chain(steps) {
-        let mut path: Vec<String> = parent.iter().map(|p| (*p).to_owned()).collect();
-        path.extend([i.to_string(), step.kind.clone()]);
+    for (path, step) in steps::all(part, catalog) {
         let text = |field: &str| step.parameters.get(field).and_then(Value::as_str);
         match step.kind.as_str() {
             "write" => {
@@ -372,21 +366,12 @@ fn map_schemas(project: &Project, findings: &mut Vec<Finding>) {
     }
 }
 
-fn unused(project: &Project, findings: &mut Vec<Finding>) {
-    let steps = |part: &Part<config::Route>| {
-        let route = &part.value;
-        route
-            .source
-            .steps
-            .iter()
-            .chain(&route.steps)
-            .cloned()
-            .collect::<Vec<_>>()
-    };
+fn unused(project: &Project, catalog: &Catalog, findings: &mut Vec<Finding>) {
     let used: BTreeSet<String> = project
         .routes
         .values()
-        .flat_map(steps)
+        .flat_map(|part| steps::all(part, catalog))
+        .map(|(_, step)| step)
         .filter(|step| step.kind == "map")
         .flat_map(|step| words_in(&step.parameters))
         .collect();

@@ -399,3 +399,92 @@ fn every_environment_is_checked_and_one_when_named() {
         said.out
     );
 }
+
+/// Steps in a branch and in a list of elements, each with one mistake: place and words of the finding.
+const NESTED: &[(&str, &str, &str)] = &[
+    (
+        "{ mpa: category }",
+        "routes/categories.yaml:9:40",
+        "there is no step `mpa`; did you mean `map`?",
+    ),
+    (
+        "{ map: categori }",
+        "routes/categories.yaml:9:45",
+        "did you mean `category`?",
+    ),
+    (
+        "{ log: a, whem: b }",
+        "routes/categories.yaml:9:48",
+        "did you mean `when`?",
+    ),
+    (
+        "{ log: a, when: \"b[\" }",
+        "routes/categories.yaml:9:56",
+        "error[",
+    ),
+    (
+        "{ write: { connection: spriker, entity: categories } }",
+        "routes/categories.yaml:9:",
+        "did you mean `spryker`?",
+    ),
+    (
+        "{ write: { connection: spryker, entity: categorys } }",
+        "routes/categories.yaml:9:",
+        "did you mean `categories`?",
+    ),
+    (
+        "{ log: a, name: x }, { log: b, name: x }",
+        "routes/categories.yaml:9:",
+        "two steps of this list are called `x`",
+    ),
+    (
+        "{ collect: { by: a } }",
+        "routes/categories.yaml:9:",
+        "not built in this version",
+    ),
+];
+
+#[test]
+fn nested_steps_are_checked_like_the_others() {
+    for around in [
+        "branch: [ { when: code, steps: [ STEP ] } ]",
+        "each: { of: ab,into: b, steps: [ STEP ] }",
+    ] {
+        let mut wrong = Vec::new();
+        for (step, place, words) in NESTED {
+            let folder = copy();
+            let list = around.replace("STEP", step);
+            let line = "  - map: category                              # replaces the entity; what was read stays reachable as $source";
+            edit(
+                folder.path(),
+                "routes/categories.yaml",
+                line,
+                &format!("{line}\n  - {list}"),
+            );
+            let said = weir(&["check", "--project", text(folder.path())]);
+            let found = said
+                .out
+                .lines()
+                .any(|line| line.starts_with(place) && line.contains(words));
+            if !found || said.code != 1 || said.out.lines().count() > 4 {
+                wrong.push(format!("{list} (exit {})\n{}{}", said.code, said.out, said.err));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
+
+#[test]
+fn a_map_that_only_a_nested_step_uses_is_used() {
+    let folder = copy();
+    let nested = "  - branch: [ { when: code, steps: [ { map: category } ] } ]\n";
+    let line = "  - map: category                              # replaces the entity; what was read stays reachable as $source\n";
+    edit(folder.path(), "routes/categories.yaml", line, nested);
+    let said = weir(&["check", "--json", "--project", text(folder.path())]);
+    assert_eq!(
+        (said.code, said.json()["findings"].clone()),
+        (0, Value::Array(vec![])),
+        "{}",
+        said.err
+    );
+}

@@ -32,6 +32,11 @@ impl StepKind for Kind {
     }
     fn build(&self, parameters: &Value, build: &dyn Build) -> Result<Arc<dyn Step>, Finding> {
         let Parameters::Skip = parameters::read(parameters, build)?;
+        if build.is_within_each() {
+            let message = "`unchanged` compares a whole entity with what was delivered of its key; within `each` there \
+                           are only parts of one. Put it behind the `each`";
+            return Err(build.finding(&[], "wrong-place", message.to_owned()));
+        }
         Ok(Arc::new(Unchanged))
     }
 }

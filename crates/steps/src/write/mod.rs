@@ -56,6 +56,7 @@ impl StepKind for Kind {
                 entity: write.entity,
                 mode: write.mode,
                 step,
+                name: build.result_name(),
             },
         }))
     }

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use weir_model::config::{self, OnError};
 use weir_model::{Address, Error, Finding, TaskId};
 use weir_sdk::checker::{Checker, Schema};
 use weir_sdk::expressions::*;
-use weir_sdk::step::{Batch, Build, Item, Services, Step, Verdict, Write};
+use weir_sdk::step::{Batch, Build, Carried, Item, Placed, Services, Step, Verdict, Write, remember};
 
 const MAP: &str = "/** A thing, doubled.\n * @to test/thing */\n{ \"double\": $number(size) * 2 }";
 
@@ -36,9 +37,86 @@ impl Stage {
     }
 }
 
-impl Build for Stage {
+/// A step's place in a route, while it is built.
+pub(crate) struct Site<'a> {
+    pub(crate) stage: &'a Stage,
+    pub(crate) parameters: &'a Value,
+    path: Vec<String>,
+    id: String,
+    name: String,
+    within_each: bool,
+}
+
+impl<'a> Site<'a> {
+    pub(crate) fn new(stage: &'a Stage, kind: &str, parameters: &'a Value) -> Self {
+        Site {
+            stage,
+            parameters,
+            path: Vec::new(),
+            id: format!("{kind}-1"),
+            name: format!("{kind}-1"),
+            within_each: false,
+        }
+    }
+
+    fn full(&self, path: &[&str]) -> Vec<String> {
+        let path = path.iter().map(|part| (*part).to_owned());
+        self.path.iter().cloned().chain(path).collect()
+    }
+
+    fn nested(
+        &self,
+        path: &[&str],
+        place: usize,
+        value: &Value,
+        of_elements: bool,
+    ) -> Result<Placed, Finding> {
+        let step: config::Step = serde_json::from_value(value.clone())
+            .map_err(|error| self.finding(path, "wrong-value", error.to_string()))?;
+        let kinds = weir_steps::all();
+        let Some(kind) = kinds.iter().find(|kind| kind.name() == step.kind) else {
+            return Err(self.finding(path, "unknown-step", format!("there is no step `{}`", step.kind)));
+        };
+        let name = step
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("{}-{}", step.kind, place + 1));
+        let mut full = self.full(path);
+        full.extend([place.to_string(), step.kind.clone()]);
+        let site = Site {
+            stage: self.stage,
+            parameters: &step.parameters,
+            path: full,
+            id: format!(
+                "{}/{}{name}",
+                self.id,
+                if path.len() > 1 {
+                    format!("{}/", path[0])
+                } else {
+                    String::new()
+                }
+            ),
+            name,
+            within_each: self.within_each || of_elements,
+        };
+        let when = step
+            .when
+            .as_ref()
+            .map(|text| self.expressions().expression(&self.snippet(path, text)));
+        Ok(Placed {
+            id: site.id.clone(),
+            kind: step.kind.clone(),
+            name: step.name.clone(),
+            when: when.transpose()?,
+            on_error: step.on_error,
+            step: kind.build(&step.parameters, &site)?,
+        })
+    }
+}
+
+impl Build for Site<'_> {
     fn expressions(&self) -> &dyn Expressions {
-        self.expressions.as_ref()
+        self.stage.expressions.as_ref()
     }
     fn snippet(&self, _: &[&str], text: &str) -> Snippet {
         Snippet::new("routes/things.yaml", text)
@@ -46,7 +124,7 @@ impl Build for Stage {
     fn finding(&self, path: &[&str], code: &str, message: String) -> Finding {
         Finding::error(
             code,
-            &format!("routes/things.yaml#{}", path.join(".")),
+            &format!("routes/things.yaml#{}", self.full(path).join(".")),
             0,
             0,
             message,
@@ -66,7 +144,29 @@ impl Build for Stage {
             .map_err(|error| error.message)
     }
     fn step_id(&self) -> String {
-        "step".to_owned()
+        self.id.clone()
+    }
+    fn result_name(&self) -> String {
+        self.name.clone()
+    }
+    fn is_within_each(&self) -> bool {
+        self.within_each
+    }
+    fn steps(&self, path: &[&str], of_elements: bool) -> Result<Vec<Placed>, Finding> {
+        let step = |value: &'_ Value, part: &&str| match value {
+            Value::Array(items) => items.get(part.parse::<usize>().ok()?).cloned(),
+            other => other.get(part).cloned(),
+        };
+        let steps = path
+            .iter()
+            .try_fold(self.parameters.clone(), |value, part| step(&value, part));
+        let steps = steps
+            .and_then(|steps| steps.as_array().cloned())
+            .unwrap_or_default();
+        let nested = steps.iter().enumerate();
+        nested
+            .map(|(i, value)| self.nested(path, i, value, of_elements))
+            .collect()
     }
     fn maps(&self) -> Vec<String> {
         vec!["double".to_owned()]
@@ -117,12 +217,39 @@ impl Services for Stage {
             .map(|item| item.is_going().then(|| evaluate(item)))
             .collect()
     }
+    /// As the engine runs them, in short.
+    async fn steps(&self, steps: &[Placed], batch: &mut Batch) {
+        for placed in steps {
+            for item in &mut batch.items {
+                let mut one = Batch {
+                    items: vec![item.take()],
+                };
+                let goes = match &placed.when {
+                    Some(when) => matches!(
+                        self.evaluate(when.as_ref(), &mut one).await[..],
+                        [Some(Ok(Some(Value::Bool(true))))]
+                    ),
+                    None => one.items[0].is_going(),
+                };
+                if goes {
+                    placed.step.apply(&mut one, self).await.unwrap();
+                }
+                *item = one.items.pop().unwrap();
+                if let (Verdict::Fail(_), Some(OnError::Continue)) = (&item.verdict, placed.on_error) {
+                    item.verdict = Verdict::Go;
+                }
+            }
+        }
+    }
     async fn delivered_hashes(&self, keys: &[&str]) -> Result<Vec<Option<[u8; 16]>>, Error> {
         Ok(keys.iter().map(|_| self.delivered).collect())
     }
     async fn write(&self, write: &Write, batch: &mut Batch) {
-        for item in &batch.items {
-            let row = json!({ "to": format!("{}/{}", write.connection, write.entity), "mode": write.mode, "row": item.value });
+        for item in batch.items.iter_mut().filter(|item| item.is_going()) {
+            let element = item.carried.element.as_ref().map(|element| format!("#{element}"));
+            let step = format!("{}{}", write.step, element.unwrap_or_default());
+            remember(&mut item.steps, &write.name, json!({ "id": item.key }));
+            let row = json!({ "step": step, "key": item.key, "to": format!("{}/{}", write.connection, write.entity), "mode": write.mode, "row": item.value });
             self.written.lock().unwrap().push(row);
         }
     }
@@ -159,6 +286,7 @@ pub(crate) async fn run(step: &dyn Step, stage: &Stage, input: Value) -> Item {
         verdict: Verdict::Go,
         log: Vec::new(),
         warnings: Vec::new(),
+        carried: Carried::default(),
     };
     let mut batch = Batch { items: vec![item] };
     step.apply(&mut batch, stage).await.unwrap();

@@ -1,0 +1,327 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use weir_model::{Error, Finding, Kind as ErrorKind, config, json as values};
+use weir_sdk::expressions::Expression;
+use weir_sdk::step::{
+    Batch, Build, Carried, Item, Placed, Services, Step, StepKind, Verdict, connections_of,
+};
+
+use crate::parameters;
+
+/// So many elements go through the nested steps together; more go in several rounds.
+const ROUND_MAX: usize = 1_000;
+/// Of so many elements an attempt records what each step made of them; of those that fail always.
+const TRACED_MAX: usize = 20;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    /// The list: a dotted path such as `lines`, or JSONata. Nothing and `null` mean no elements; with JSONata one value
+    /// is a list of one.
+    of: String,
+    /// What happens to each element, which is the root there; `$steps` starts empty, `$source` stays the whole entity.
+    #[schemars(with = "Vec<config::Step>")]
+    #[expect(
+        dead_code,
+        reason = "read at its place by `Build::steps`; stands here for the schema"
+    )]
+    steps: Vec<Value>,
+    /// The field (dotted path) that gets the list of results. Default: where `of` is a path, that same field.
+    #[serde(default)]
+    into: Option<String>,
+    /// JSONata on the element: what it is called in messages and in links that a nested `write` leaves, and how a
+    /// repeated attempt knows what was sent. Default: key of the entity and place, `A100/2`; name a field where the list
+    /// may change between two attempts.
+    #[serde(default)]
+    key: Option<String>,
+}
+
+pub(crate) struct Kind;
+
+enum Of {
+    Path(String),
+    Expression(Arc<dyn Expression>),
+}
+
+struct Each {
+    of: Of,
+    /// As it is said in messages.
+    said: String,
+    into: String,
+    key: Option<Arc<dyn Expression>>,
+    steps: Vec<Placed>,
+}
+
+impl StepKind for Kind {
+    fn name(&self) -> &'static str {
+        "each"
+    }
+    fn summary(&self) -> &'static str {
+        "Takes each element of a list through steps of its own and puts the results back; skipped elements are left out."
+    }
+    fn schema(&self) -> Value {
+        parameters::schema::<Parameters>()
+    }
+    fn build(&self, parameters: &Value, build: &dyn Build) -> Result<Arc<dyn Step>, Finding> {
+        let read: Parameters = parameters::read(parameters, build)?;
+        let path = is_path(&read.of).then(|| read.of.clone());
+        let Some(into) = read.into.or_else(|| path.clone()) else {
+            let message =
+                "`of` is an expression, so its results have no place to go back to: name a field with `into`";
+            return Err(build.finding(&["of"], "missing-key", message.to_owned()));
+        };
+        let of = match path {
+            Some(path) => Of::Path(path),
+            None => Of::Expression(parameters::expression(build, &["of"], &read.of)?),
+        };
+        let key = match &read.key {
+            Some(text) => Some(parameters::expression(build, &["key"], text)?),
+            None => None,
+        };
+        Ok(Arc::new(Each {
+            of,
+            said: read.of,
+            into,
+            key,
+            steps: build.steps(&["steps"], true)?,
+        }))
+    }
+    fn nested(&self, _: &Value) -> Vec<Vec<String>> {
+        vec![vec!["steps".to_owned()]]
+    }
+}
+
+/// `lines` and `order.lines`, which can be written to as well as read.
+fn is_path(text: &str) -> bool {
+    let is_name = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    text.split('.').all(is_name)
+}
+
+#[async_trait]
+impl Step for Each {
+    async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error> {
+        let lists = self.lists(batch, services).await;
+        // Of each element the place of its entity.
+        let mut elements: Vec<(usize, Item)> = Vec::new();
+        for (place, list) in lists.into_iter().enumerate() {
+            let entity = &mut batch.items[place];
+            match list {
+                Some(Ok(list)) => {
+                    let made = list.into_iter().enumerate();
+                    elements.extend(made.map(|(i, value)| (place, element(entity, i, value))));
+                }
+                Some(Err(error)) => entity.verdict = Verdict::Fail(error),
+                None => {}
+            }
+        }
+        self.name(batch, &mut elements, services).await;
+        let mut done: Vec<Option<(usize, Item)>> = elements.iter().map(|_| None).collect();
+        let mut open: Vec<(usize, (usize, Item))> = elements.into_iter().enumerate().collect();
+        while !open.is_empty() {
+            let (round, rest) = round(open);
+            open = rest;
+            let (places, items): (Vec<(usize, usize)>, Vec<Item>) = round
+                .into_iter()
+                .map(|(at, (place, item))| ((at, place), item))
+                .unzip();
+            let mut round = Batch { items };
+            services.steps(&self.steps, &mut round).await;
+            for ((at, place), item) in places.into_iter().zip(round.items) {
+                done[at] = Some((place, item));
+            }
+        }
+        self.gather(batch, done.into_iter().flatten().collect());
+        Ok(())
+    }
+    fn connections(&self) -> Vec<String> {
+        connections_of(&self.steps)
+    }
+    fn has_effect(&self) -> bool {
+        self.steps.iter().any(|placed| placed.step.has_effect())
+    }
+}
+
+impl Each {
+    /// The elements of each item that is going.
+    async fn lists(
+        &self,
+        batch: &mut Batch,
+        services: &dyn Services,
+    ) -> Vec<Option<Result<Vec<Value>, Error>>> {
+        let expression = match &self.of {
+            Of::Path(path) => {
+                let list = |item: &Item| item.is_going().then(|| at_path(item, path));
+                return batch.items.iter().map(list).collect();
+            }
+            Of::Expression(expression) => expression,
+        };
+        let results = services.evaluate(expression.as_ref(), batch).await;
+        let list = |value| match value {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(one) => vec![one],
+        };
+        results
+            .into_iter()
+            .map(|result| result.map(|result| result.map(list)))
+            .collect()
+    }
+
+    /// Gives elements their own keys, where the step says which.
+    async fn name(&self, batch: &mut Batch, elements: &mut Vec<(usize, Item)>, services: &dyn Services) {
+        let Some(key) = &self.key else { return };
+        let (places, items): (Vec<usize>, Vec<Item>) = std::mem::take(elements).into_iter().unzip();
+        let mut all = Batch { items };
+        let results = services.evaluate(key.as_ref(), &mut all).await;
+        let mut seen: HashSet<(usize, String)> = HashSet::new();
+        for ((place, mut item), result) in places.into_iter().zip(all.items).zip(results) {
+            let named = match result {
+                Some(Ok(value)) => value.as_ref().and_then(values::key_text),
+                Some(Err(error)) => {
+                    item.verdict = Verdict::Fail(error);
+                    None
+                }
+                None => None,
+            };
+            match named {
+                _ if !item.is_going() => {}
+                None => item.verdict = self.unnamed(&item, "has no key: `key` gives nothing for it"),
+                Some(key) if !seen.insert((place, key.clone())) => {
+                    let what =
+                        format!("is called `{key}` like another one before it; their `key` must differ");
+                    item.verdict = self.unnamed(&item, &what);
+                }
+                Some(key) => {
+                    let around = batch.items[place].carried.element.as_deref();
+                    item.carried.element = Some(within(around, &key));
+                    item.key = key;
+                }
+            }
+            elements.push((place, item));
+        }
+    }
+
+    fn unnamed(&self, item: &Item, what: &str) -> Verdict {
+        let message = format!("the element `{}` {what}", item.key);
+        Verdict::Fail(Error::new(ErrorKind::Invalid, message).with("field", "key"))
+    }
+
+    /// Puts results back and lets what happened to elements count for their entities.
+    fn gather(&self, batch: &mut Batch, elements: Vec<(usize, Item)>) {
+        let mut lists: Vec<Option<Vec<Value>>> = batch.items.iter().map(|_| None).collect();
+        let mut counts = vec![0_usize; batch.items.len()];
+        for (place, mut element) in elements {
+            let entity = &mut batch.items[place];
+            let index = counts[place];
+            counts[place] += 1;
+            for want in element.reads.drain(..) {
+                if !entity.reads.contains(&want) {
+                    entity.reads.push(want);
+                }
+            }
+            entity.warnings.append(&mut element.warnings);
+            let failed = matches!(element.verdict, Verdict::Fail(_));
+            if !element.carried.traces.is_empty() && (index < TRACED_MAX || failed) {
+                let steps = std::mem::take(&mut element.carried.traces);
+                let trace = json!({ "element": format!("{}[{index}]", self.said), "key": element.key, "steps": steps });
+                entity.carried.traces.push(trace);
+            }
+            let list = lists[place].get_or_insert_default();
+            match element.verdict {
+                Verdict::Go => list.push(element.value),
+                Verdict::Skip { .. } => {}
+                // The first failure is told, and it is told before a wait: waiting would not help.
+                Verdict::Fail(error) if !matches!(entity.verdict, Verdict::Fail(_)) => {
+                    let message = format!("{}[{index}] (`{}`): {}", self.said, element.key, error.message);
+                    let error = Error { message, ..error };
+                    entity.verdict = Verdict::Fail(error.with("element", format!("{}[{index}]", self.said)));
+                    entity.carried.on_error = element.carried.on_error;
+                }
+                Verdict::Wait { need, reason } if entity.is_going() => {
+                    let reason = format!("{}[{index}] (`{}`): {reason}", self.said, element.key);
+                    entity.verdict = Verdict::Wait { need, reason };
+                }
+                Verdict::Fail(_) | Verdict::Wait { .. } => {}
+            }
+        }
+        for (entity, list) in batch.items.iter_mut().zip(lists) {
+            if let Some(list) = list.filter(|_| entity.is_going()) {
+                values::set(&mut entity.value, &self.into, Value::Array(list));
+            }
+        }
+    }
+}
+
+/// The list at a dotted path of the entity.
+fn at_path(item: &Item, path: &str) -> Result<Vec<Value>, Error> {
+    let mut value = &item.value;
+    for part in path.split('.') {
+        value = match value {
+            Value::Object(fields) => match fields.get(part) {
+                Some(value) => value,
+                None => return Ok(Vec::new()),
+            },
+            Value::Null => return Ok(Vec::new()),
+            _ => return Err(no_list(item, path)),
+        };
+    }
+    match value {
+        Value::Array(items) => Ok(items.clone()),
+        Value::Null => Ok(Vec::new()),
+        _ => Err(no_list(item, path)),
+    }
+}
+
+fn no_list(item: &Item, path: &str) -> Error {
+    let message = format!(
+        "`{path}` of `{}` is not a list; write JSONata that makes one, such as `[{path}]`, and name a field with `into`",
+        item.key
+    );
+    Error::new(ErrorKind::Invalid, message)
+        .with("entity", &item.key)
+        .with("field", path)
+}
+
+fn element(entity: &Item, index: usize, value: Value) -> Item {
+    Item {
+        task: entity.task,
+        key: format!("{}/{index}", entity.key),
+        attempt: entity.attempt,
+        value,
+        source: entity.source.clone(),
+        steps: Value::Object(Map::new()),
+        reads: Vec::new(),
+        verdict: Verdict::Go,
+        log: Vec::new(),
+        warnings: Vec::new(),
+        carried: Carried {
+            element: Some(within(entity.carried.element.as_deref(), &index.to_string())),
+            ..Carried::default()
+        },
+    }
+}
+
+/// Which element, seen from the whole entity.
+fn within(around: Option<&str>, name: &str) -> String {
+    match around {
+        Some(around) => format!("{around}#{name}"),
+        None => name.to_owned(),
+    }
+}
+
+type Waiting = Vec<(usize, (usize, Item))>;
+
+/// Elements that go together now, and the rest: never two with one key, because a connection is given each key once.
+fn round(open: Waiting) -> (Waiting, Waiting) {
+    let mut keys: HashSet<String> = HashSet::new();
+    open.into_iter()
+        .partition(|(_, (_, item))| keys.len() < ROUND_MAX && keys.insert(item.key.clone()))
+}
