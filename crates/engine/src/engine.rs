@@ -78,6 +78,7 @@ impl Engine {
             references,
             breakers: Breakers::default(),
             state: Mutex::new(State::default()),
+            claims: Default::default(),
             signals,
             progress: Notify::new(),
             stopping: CancellationToken::new(),

@@ -11,6 +11,7 @@ pub mod configuration;
 mod correct;
 mod dispatch;
 mod engine;
+mod kept;
 mod loops;
 pub mod payload;
 mod pipeline;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use weir_model::TaskId;
+use weir_model::dependency::Need;
 use weir_model::task::State as TaskState;
 use weir_sdk::expressions::Want;
 use weir_sdk::store::{Change, Move};
@@ -88,6 +89,14 @@ pub(crate) async fn refresh(shared: &Shared, table: &str) -> Result<(), weir_mod
             source::resend(shared, &run, &keys).await;
         }
     }
+    let met: Vec<Need> = changed
+        .iter()
+        .filter(|(_, row)| row.is_some())
+        .map(|(key, _)| Need::Row {
+            table: table.to_owned(),
+            key: key.clone(),
+        })
+        .collect();
     let scope = &shared.configuration.scope;
     let puts = changed.into_iter().map(|(key, row)| Change::PutLookupRow {
         scope: scope.clone(),
@@ -99,6 +108,7 @@ pub(crate) async fn refresh(shared: &Shared, table: &str) -> Result<(), weir_mod
     for chunk in puts.chunks(500) {
         shared.commit_surely(chunk.to_vec()).await?;
     }
+    shared.wake(&met).await;
     dispatch::retry_stuck(shared).await;
     Ok(())
 }

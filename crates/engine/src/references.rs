@@ -68,6 +68,21 @@ impl References {
             .put((address.clone(), key.to_owned()), Some(Arc::new(ids)));
     }
 
+    /// A route kept a row: later questions get it, also where the table was never asked for.
+    pub(crate) fn put_row(&self, table: &str, key: &str, row: Option<&Value>) {
+        let row = Row {
+            value: row.cloned().map(Arc::new),
+            bytes: 0,
+            at_ms: self.context.clock.monotonic_ms(),
+        };
+        let mut tables = self.tables_mut();
+        tables
+            .entry(table.to_owned())
+            .or_default()
+            .rows
+            .insert(key.to_owned(), row);
+    }
+
     /// Reads a refreshed table again; the keys whose rows appeared, changed or went. The new rows are in force when
     /// this returns; who has to be told before they are remembered as known is the caller's business.
     pub(crate) async fn refresh(&self, table: &str) -> Result<Vec<(String, Option<Value>)>, Error> {
@@ -156,14 +171,12 @@ impl References {
                 let cache = tables.entry(table.to_owned()).or_default();
                 cache.whole = true;
                 for (key, row) in rows {
-                    cache.rows.insert(
-                        key,
-                        Row {
-                            value: Some(Arc::new(row)),
-                            bytes: 0,
-                            at_ms: now_ms,
-                        },
-                    );
+                    // A row that a task kept between the question and here is newer.
+                    cache.rows.entry(key).or_insert_with(|| Row {
+                        value: Some(Arc::new(row)),
+                        bytes: 0,
+                        at_ms: now_ms,
+                    });
                 }
                 Ok(())
             }

@@ -12,6 +12,7 @@ use weir_sdk::expressions::{Expression, Job, ReferenceSource, evaluate_all};
 use weir_sdk::step::{Batch, Item, Placed, Services, Write};
 use weir_sdk::store::Loaded;
 
+use crate::kept;
 use crate::pipeline;
 use crate::shared::Shared;
 use crate::write;
@@ -147,6 +148,10 @@ impl Services for Session<'_> {
             .into_iter()
             .map(|d| d.filter(|d| !d.filtered).and_then(|d| d.hash))
             .collect())
+    }
+
+    async fn claim(&self, step: &str, marks: &[Option<String>], batch: &mut Batch) -> Result<(), Error> {
+        kept::claim(self, step, marks, batch).await
     }
 
     async fn write(&self, write: &Write, batch: &mut Batch) {

@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) references: Arc<References>,
     pub(crate) breakers: Breakers,
     pub(crate) state: Mutex<State>,
+    /// Held while a mark is looked up and claimed, so that two tasks never claim one.
+    pub(crate) claims: tokio::sync::Mutex<()>,
     /// Wakes the dispatcher of a route.
     pub(crate) signals: BTreeMap<String, Arc<Notify>>,
     /// A task ended or was parked: sources that were held back look again, and so does who waits for the end.

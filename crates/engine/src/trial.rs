@@ -68,6 +68,7 @@ pub async fn run(
         references,
         breakers: Breakers::default(),
         state: Mutex::new(State::default()),
+        claims: Default::default(),
         signals: Default::default(),
         progress: Notify::new(),
         stopping: CancellationToken::new(),

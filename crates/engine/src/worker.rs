@@ -15,6 +15,7 @@ use weir_sdk::store::{Change, Delivered, End, Link, Loaded, Move};
 
 use crate::configuration::Route;
 use crate::dispatch::Ready;
+use crate::kept;
 use crate::payload;
 use crate::pipeline;
 use crate::services::{Notes, Session};
@@ -197,6 +198,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
             _ => None,
         })
         .collect();
+    let rows = kept::rows(&changes);
     shared.commit_surely(changes).await?;
     for link in &links {
         shared.references.put_link(&link.address, &link.key, &link.ids);
@@ -207,8 +209,11 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
             key: link.key.clone(),
         });
     }
+    let parked: Vec<(TaskId, Vec<Need>)> = kept::parked(nexts.iter().map(|next| (next.task, &next.needs)));
     remember(shared, name, &batch, &settled, nexts);
+    met.extend(kept::in_force(shared, &rows).await);
     shared.wake(&met).await;
+    kept::second_look(shared, name, &parked, session.now).await;
     shared.lock().wakings -= 1;
     Ok(())
 }
@@ -286,6 +291,7 @@ fn done(
         },
         reads: Some(std::mem::take(&mut item.reads)),
     });
+    kept::changes(session, name, item, at, changes);
     for (_, address, key, written) in notes.written.remove(&item.task).unwrap_or_default() {
         if !written.ids.is_empty() {
             changes.push(Change::PutLink(Link {

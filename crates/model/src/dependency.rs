@@ -29,6 +29,8 @@ pub enum Need {
         entity: String,
         key: String,
     },
+    /// A row of a lookup that is read again (`refresh`) or kept by routes.
+    Row { table: String, key: String },
 }
 
 impl Need {
@@ -41,6 +43,7 @@ impl Need {
                 entity,
                 key,
             } => format!("a link of {connection}/{entity} `{key}`"),
+            Need::Row { table, key } => format!("a row of the lookup {table} `{key}`"),
         }
     }
 }

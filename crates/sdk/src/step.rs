@@ -50,6 +50,8 @@ pub trait Build {
     fn step_id(&self) -> String;
     /// The name under which its result is remembered (`$steps.NAME`): its name, else kind and ordinal.
     fn result_name(&self) -> String;
+    /// True for a step under `source.steps`: what it handles is no task yet.
+    fn is_reading(&self) -> bool;
     /// True for a step that works on elements of an entity (within `each`), not on the whole of it.
     fn is_within_each(&self) -> bool;
     /// The nested steps that stand at `path` within this step's parameters; `of_elements` where they work on parts of
@@ -57,9 +59,22 @@ pub trait Build {
     fn steps(&self, path: &[&str], of_elements: bool) -> Result<Vec<Placed>, Finding>;
     /// Names of the maps, for "did you mean".
     fn maps(&self) -> Vec<String>;
+    /// The lookups by name.
+    fn lookups(&self) -> BTreeMap<String, Table>;
     /// Names of connections, and of the entities that can be written on one.
     fn connections(&self) -> Vec<String>;
     fn entities(&self, connection: &str) -> Vec<String>;
+}
+
+/// Where the rows of a lookup come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    File,
+    /// Read whole, again and again.
+    Refreshed,
+    OnDemand,
+    /// Kept by routes.
+    Kept,
 }
 
 #[async_trait]
@@ -136,6 +151,21 @@ pub struct Carried {
     pub traces: Vec<Value>,
     /// `on_error` of the step that failed it, where that step says so.
     pub on_error: Option<OnError>,
+    /// Written with the success of the task, never before.
+    pub kept: Vec<Kept>,
+}
+
+/// What a task leaves behind when it succeeds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kept {
+    /// A row of a kept lookup; `None` removes it.
+    Row {
+        table: String,
+        key: String,
+        row: Option<Value>,
+    },
+    /// A mark of this `dedupe` step: it is confirmed.
+    Mark { step: String, mark: String },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -214,6 +244,10 @@ pub trait Services: Send + Sync {
 
     /// Hash of what was last delivered of each key, where anything was.
     async fn delivered_hashes(&self, keys: &[&str]) -> Result<Vec<Option<[u8; 16]>>, Error>;
+
+    /// Claims marks of a `dedupe` step for the items that are going; `None` claims nothing. An item whose mark another
+    /// task has confirmed is skipped, one whose mark another live task holds waits for the end of that task.
+    async fn claim(&self, step: &str, marks: &[Option<String>], batch: &mut Batch) -> Result<(), Error>;
 
     /// Writes the items that are going, sets their verdicts, remembers ids for their links and the result as `$steps.NAME`.
     async fn write(&self, write: &Write, batch: &mut Batch);

@@ -6,10 +6,14 @@ use weir_sdk::step::StepKind;
 pub fn all() -> Vec<Arc<dyn StepKind>> {
     vec![
         Arc::new(crate::branch::Kind),
+        Arc::new(crate::dedupe::Kind),
         Arc::new(crate::each::Kind),
         Arc::new(crate::fail::Kind),
         Arc::new(crate::filter::Kind),
+        Arc::new(crate::keep::Kind),
+        Arc::new(crate::link::Kind),
         Arc::new(crate::log::Kind),
+        Arc::new(crate::lookup::Kind),
         Arc::new(crate::map::Kind),
         Arc::new(crate::remove::Kind),
         Arc::new(crate::rename::Kind),

@@ -5,11 +5,16 @@
 
 mod all;
 mod branch;
+mod dedupe;
 mod each;
 mod fail;
 mod filter;
+mod keep;
+mod link;
 mod log;
+mod lookup;
 mod map;
+mod missing;
 mod parameters;
 mod remove;
 mod rename;

@@ -11,6 +11,7 @@ const WAITS: Setup = Setup {
     queue: None,
     schema: None,
     writes_lines: false,
+    extra: Vec::new(),
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ mod actions;
 mod delivery;
 mod dependencies;
 mod failures;
+mod kept;
 mod reading;
 mod systems;
 mod world;

@@ -18,7 +18,7 @@ use weir_sdk::checker::Schema;
 use weir_sdk::context::{Clock, Dice};
 use weir_sdk::expressions::{self, Expression, Expressions, Known, Snippet};
 use weir_sdk::http::{Answer, Http, Request};
-use weir_sdk::step::Build;
+use weir_sdk::step::{Build, Table};
 use weir_sdk::store::{Retention, Store, TaskQuery, TaskRow};
 use weir_store::SqliteStore;
 
@@ -44,6 +44,8 @@ pub(crate) struct Setup {
     pub(crate) schema: Option<Value>,
     /// Writes each element of `lines` instead of the whole.
     pub(crate) writes_lines: bool,
+    /// Steps before the write: `when` (a field), kind and parameters.
+    pub(crate) extra: Vec<(Option<&'static str>, &'static str, Value)>,
 }
 
 impl World {
@@ -109,6 +111,12 @@ impl World {
             });
         }
         steps.push(step("unchanged", json!("skip")));
+        for (when, kind, parameters) in &setup.extra {
+            steps.push(Step {
+                when: when.map(field),
+                ..step(kind, parameters.clone())
+            });
+        }
         steps.push(match setup.writes_lines {
             true => step("each", json!({ "of": "lines", "steps": [] })),
             false => step("write", write()),
@@ -172,7 +180,7 @@ impl World {
             vars: json!({}),
             connections,
             routes: BTreeMap::from([("things".to_owned(), route)]),
-            lookups: BTreeMap::from([("sizes".to_owned(), sizes)]),
+            lookups: BTreeMap::from([("kept".to_owned(), Lookup::Kept), ("sizes".to_owned(), sizes)]),
             retention: Retention {
                 done_days: 30,
                 skipped_days: 7,
@@ -227,15 +235,15 @@ pub(crate) async fn until(what: &str, mut check: impl FnMut() -> bool) {
 }
 
 /// `code` of the entity, as JSONata would read it.
-struct Field(&'static str);
+struct Field(String);
 
 pub(crate) fn field(name: &'static str) -> Arc<dyn Expression> {
-    Arc::new(Field(name))
+    Arc::new(Field(name.to_owned()))
 }
 
 impl Expression for Field {
     fn evaluate(&self, input: &Value, _: &expressions::Scope<'_>) -> Result<Option<Value>, Error> {
-        Ok(input.get(self.0).cloned())
+        Ok(input.get(&self.0).cloned())
     }
 }
 
@@ -270,12 +278,27 @@ impl weir_sdk::step::Step for Size {
     }
 }
 
+/// Expressions that are names of fields.
+struct Fields;
+
+impl Expressions for Fields {
+    fn expression(&self, snippet: &Snippet) -> Result<Arc<dyn Expression>, Finding> {
+        Ok(Arc::new(Field(snippet.text.clone())))
+    }
+    fn template(&self, snippet: &Snippet) -> Result<Arc<dyn Expression>, Finding> {
+        self.expression(snippet)
+    }
+    fn map(&self, _: &str) -> Option<expressions::Map> {
+        None
+    }
+}
+
 /// Builds the steps that need nothing but names.
 struct Plain;
 
 impl Build for Plain {
     fn expressions(&self) -> &dyn Expressions {
-        panic!("these steps have no expressions")
+        &Fields
     }
     fn snippet(&self, _: &[&str], text: &str) -> Snippet {
         Snippet::new("test", text)
@@ -291,6 +314,12 @@ impl Build for Plain {
     }
     fn result_name(&self) -> String {
         "write".to_owned()
+    }
+    fn is_reading(&self) -> bool {
+        false
+    }
+    fn lookups(&self) -> BTreeMap<String, Table> {
+        BTreeMap::from([("kept".to_owned(), Table::Kept)])
     }
     fn is_within_each(&self) -> bool {
         false

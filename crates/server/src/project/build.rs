@@ -1,6 +1,7 @@
 //! Steps: finding their kinds, and what a kind may ask while it is built.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use weir_sdk::Catalog;
 use weir_sdk::checker::Schema;
 use weir_sdk::document::Document;
 use weir_sdk::expressions::{Expressions, Snippet};
-use weir_sdk::step::{Build, Placed};
+use weir_sdk::step::{Build, Placed, Table};
 
 use super::steps::{Site, borrowed, within};
 
@@ -17,7 +18,7 @@ use super::steps::{Site, borrowed, within};
 const STEP_WORDS: &[&str] = &["name", "when", "on_error"];
 
 /// Steps of formats.md that are decided and not built.
-const NOT_YET: &[&str] = &["call", "collect", "dedupe", "keep", "script", "split"];
+const NOT_YET: &[&str] = &["call", "collect", "script", "split"];
 
 /// Words in the steps of a route that are no kind of step: found before the document is read as a route, because a
 /// mistyped `when` would otherwise be taken for a second kind.
@@ -141,6 +142,10 @@ impl Build for StepBuild<'_> {
         self.name.clone()
     }
 
+    fn is_reading(&self) -> bool {
+        self.site.reading
+    }
+
     fn is_within_each(&self) -> bool {
         self.site.within_each
     }
@@ -182,6 +187,19 @@ impl Build for StepBuild<'_> {
 
     fn maps(&self) -> Vec<String> {
         self.site.project.maps().map(str::to_owned).collect()
+    }
+
+    fn lookups(&self) -> BTreeMap<String, Table> {
+        let table = |lookup: &config::Lookup| match (&lookup.file, lookup.refresh, lookup.cache) {
+            _ if lookup.kept => Table::Kept,
+            (Some(_), _, _) => Table::File,
+            (None, Some(_), _) => Table::Refreshed,
+            _ => Table::OnDemand,
+        };
+        let lookups = self.site.project.lookups.iter();
+        lookups
+            .map(|(name, part)| (name.clone(), table(&part.value)))
+            .collect()
     }
 
     fn connections(&self) -> Vec<String> {

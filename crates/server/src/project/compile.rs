@@ -140,6 +140,7 @@ impl Compiler<'_> {
             wiring: self.wiring,
             expressions: self.expressions,
             document,
+            reading: false,
             within_each: false,
         }
     }
@@ -153,7 +154,11 @@ impl Compiler<'_> {
     ) -> Vec<Placed> {
         let path: Vec<String> = place.iter().map(|part| (*part).to_owned()).collect();
         let mut found = Vec::new();
-        let built = self.site(document).list(&path, steps, prefix, &mut found);
+        let site = Site {
+            reading: place.first() == Some(&"source"),
+            ..self.site(document)
+        };
+        let built = site.list(&path, steps, prefix, &mut found);
         self.findings.append(&mut found);
         built
     }

@@ -22,6 +22,8 @@ pub(super) struct Site<'a> {
     pub(super) wiring: &'a Wiring,
     pub(super) expressions: &'a dyn Expressions,
     pub(super) document: &'a Document,
+    /// The steps run while a source reads.
+    pub(super) reading: bool,
     /// The steps work on elements of an entity.
     pub(super) within_each: bool,
 }

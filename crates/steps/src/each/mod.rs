@@ -236,7 +236,10 @@ impl Each {
             }
             let list = lists[place].get_or_insert_default();
             match element.verdict {
-                Verdict::Go => list.push(element.value),
+                Verdict::Go => {
+                    entity.carried.kept.append(&mut element.carried.kept);
+                    list.push(element.value);
+                }
                 Verdict::Skip { .. } => {}
                 // The first failure is told, and it is told before a wait: waiting would not help.
                 Verdict::Fail(error) if !matches!(entity.verdict, Verdict::Fail(_)) => {

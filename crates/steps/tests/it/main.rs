@@ -1,6 +1,7 @@
 //! Every step kind against its cases: `src/KIND/cases/*.yaml`, each a list of
-//! `{name, parameters, input, vars?, delivered?, expect}` where `expect` is one of `value` (what goes on), `skipped`,
-//! `failed` (a part of the sentence) or `finding` (it is not even built; a part of the sentence).
+//! `{name, parameters, input, vars?, delivered?, within?, expect}` where `expect` is one of `value` (what goes on),
+//! `skipped`, `waits`, `failed` (a part of the sentence), `finding` (it is not even built; a part of the sentence),
+//! `logged`, `kept` and `written`.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use weir_sdk::document::Document;
-use weir_sdk::step::{StepKind, Verdict};
+use weir_sdk::step::{Kept, StepKind, Verdict};
 
 use stage::{Site, Stage, run};
 
@@ -27,7 +28,19 @@ struct Case {
     /// What was last delivered of the key.
     #[serde(default)]
     delivered: Option<Value>,
+    /// Where the step stands.
+    #[serde(default)]
+    within: Within,
     expect: Expect,
+}
+
+#[derive(Default, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Within {
+    Source,
+    #[default]
+    Route,
+    Each,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +51,9 @@ enum Expect {
     Failed(String),
     Finding(String),
     Logged(String),
+    /// What the success of the task would write.
+    Kept(Value),
+    Waits(String),
     Written(Value),
 }
 
@@ -82,10 +98,12 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
         false => Err(format!("`{text}` does not say `{part}`")),
     };
     let stage = Stage::new(case.vars.clone(), case.delivered.as_ref());
-    let built = kind.build(
-        &case.parameters,
-        &Site::new(&stage, kind.name(), &case.parameters),
-    );
+    let site = Site {
+        reading: case.within == Within::Source,
+        within_each: case.within == Within::Each,
+        ..Site::new(&stage, kind.name(), &case.parameters)
+    };
+    let built = kind.build(&case.parameters, &site);
     let step = match (&case.expect, built) {
         (Expect::Finding(part), Err(finding)) => return says(&finding.to_string(), part),
         (_, Err(finding)) => return Err(finding.to_string()),
@@ -102,6 +120,16 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
         (Expect::Skipped(part), Verdict::Skip { reason, .. }) => says(reason, part),
         (Expect::Failed(part), Verdict::Fail(error)) => says(&error.message, part),
         (Expect::Logged(line), Verdict::Go) => is(item.log.into(), &json!([line])),
+        (Expect::Waits(part), Verdict::Wait { need, reason }) => {
+            says(&format!("{}: {reason}", need.words()), part)
+        }
+        (Expect::Kept(expected), Verdict::Go) => {
+            let kept = item.carried.kept.iter().map(|kept| match kept {
+                Kept::Row { table, key, row } => json!({ "table": table, "key": key, "row": row }),
+                Kept::Mark { step, mark } => json!({ "step": step, "mark": mark }),
+            });
+            is(kept.collect(), expected)
+        }
         (Expect::Written(expected), Verdict::Go) => {
             let written = stage.written.lock().unwrap().clone();
             match expected {

@@ -1,6 +1,7 @@
 //! What a step sees while it is built and while it runs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -8,8 +9,12 @@ use serde_json::{Value, json};
 use weir_model::config::{self, OnError};
 use weir_model::{Address, Error, Finding, TaskId};
 use weir_sdk::checker::{Checker, Schema};
-use weir_sdk::expressions::*;
-use weir_sdk::step::{Batch, Build, Carried, Item, Placed, Services, Step, Verdict, Write, remember};
+use weir_sdk::expressions::{
+    Expression, Expressions, Known, Language, NoReferences, ReferenceSource, Scope, Snippet, Want,
+};
+use weir_sdk::step::{
+    Batch, Build, Carried, Item, Kept, Placed, Services, Skipped, Step, Table, Verdict, Write, remember,
+};
 
 const MAP: &str = "/** A thing, doubled.\n * @to test/thing */\n{ \"double\": $number(size) * 2 }";
 
@@ -18,6 +23,7 @@ pub(crate) struct Stage {
     vars: Value,
     delivered: Option<[u8; 16]>,
     run: Value,
+    references: References,
     pub(crate) written: Mutex<Vec<Value>>,
 }
 
@@ -32,6 +38,7 @@ impl Stage {
             vars: if vars.is_null() { json!({}) } else { vars },
             delivered: delivered.map(weir_model::json::hash),
             run: json!({ "id": "r", "route": "things", "started_at": "2026-11-24T00:00:00Z" }),
+            references: References::default(),
             written: Mutex::default(),
         }
     }
@@ -41,10 +48,11 @@ impl Stage {
 pub(crate) struct Site<'a> {
     pub(crate) stage: &'a Stage,
     pub(crate) parameters: &'a Value,
-    path: Vec<String>,
-    id: String,
-    name: String,
-    within_each: bool,
+    pub(crate) path: Vec<String>,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) reading: bool,
+    pub(crate) within_each: bool,
 }
 
 impl<'a> Site<'a> {
@@ -55,6 +63,7 @@ impl<'a> Site<'a> {
             path: Vec::new(),
             id: format!("{kind}-1"),
             name: format!("{kind}-1"),
+            reading: false,
             within_each: false,
         }
     }
@@ -97,6 +106,7 @@ impl<'a> Site<'a> {
                 }
             ),
             name,
+            reading: self.reading,
             within_each: self.within_each || of_elements,
         };
         let when = step
@@ -149,6 +159,9 @@ impl Build for Site<'_> {
     fn result_name(&self) -> String {
         self.name.clone()
     }
+    fn is_reading(&self) -> bool {
+        self.reading
+    }
     fn is_within_each(&self) -> bool {
         self.within_each
     }
@@ -171,6 +184,15 @@ impl Build for Site<'_> {
     fn maps(&self) -> Vec<String> {
         vec!["double".to_owned()]
     }
+    fn lookups(&self) -> BTreeMap<String, Table> {
+        let tables = [
+            ("countries", Table::File),
+            ("models", Table::OnDemand),
+            ("seen", Table::Kept),
+            ("sizes", Table::Refreshed),
+        ];
+        tables.map(|(name, table)| (name.to_owned(), table)).into()
+    }
     fn connections(&self) -> Vec<String> {
         vec!["shop".to_owned()]
     }
@@ -182,7 +204,7 @@ impl Build for Site<'_> {
 #[async_trait]
 impl Services for Stage {
     fn references(&self) -> &dyn ReferenceSource {
-        &Nothing
+        &self.references
     }
     fn vars(&self) -> &Value {
         &self.vars
@@ -244,6 +266,27 @@ impl Services for Stage {
     async fn delivered_hashes(&self, keys: &[&str]) -> Result<Vec<Option<[u8; 16]>>, Error> {
         Ok(keys.iter().map(|_| self.delivered).collect())
     }
+    /// The mark `taken` is confirmed, and `busy` is under way.
+    async fn claim(&self, step: &str, marks: &[Option<String>], batch: &mut Batch) -> Result<(), Error> {
+        for (item, mark) in batch.items.iter_mut().zip(marks) {
+            let Some(mark) = mark.as_ref().filter(|_| item.is_going()) else {
+                continue;
+            };
+            match mark.as_str() {
+                "taken" => {
+                    item.verdict = Verdict::Skip {
+                        why: Skipped::Filtered,
+                        reason: "a duplicate".to_owned(),
+                    }
+                }
+                mark => item.carried.kept.push(Kept::Mark {
+                    step: step.to_owned(),
+                    mark: mark.to_owned(),
+                }),
+            }
+        }
+        Ok(())
+    }
     async fn write(&self, write: &Write, batch: &mut Batch) {
         for item in batch.items.iter_mut().filter(|item| item.is_going()) {
             let element = item.carried.element.as_ref().map(|element| format!("#{element}"));
@@ -255,20 +298,35 @@ impl Services for Stage {
     }
 }
 
-struct Nothing;
+/// One row in each table and one link, which have to be fetched first.
+#[derive(Default)]
+struct References(AtomicBool);
 
-impl References for Nothing {
-    fn row(&self, _: &str, _: &str) -> Known {
-        Known::Missing
+impl References {
+    fn known(&self, is_there: bool, value: Value) -> Known {
+        match (self.0.load(Ordering::SeqCst), is_there) {
+            (false, _) => Known::Pending,
+            (true, true) => Known::Found(Arc::new(value)),
+            (true, false) => Known::Missing,
+        }
     }
-    fn link(&self, _: &Address, _: &str) -> Known {
-        Known::Missing
+}
+
+impl weir_sdk::expressions::References for References {
+    fn row(&self, table: &str, key: &str) -> Known {
+        self.known(key == "a", json!({ "of": table }))
+    }
+    fn link(&self, address: &Address, key: &str) -> Known {
+        let is_there = key == "a" && address.to_string() == "shop/products";
+        self.known(is_there, json!({ "id_product": 7, "id_other": null }))
     }
 }
 
 #[async_trait]
-impl ReferenceSource for Nothing {
-    async fn fetch(&self, _: &[Want]) -> Result<(), Error> {
+impl ReferenceSource for References {
+    async fn fetch(&self, wants: &[Want]) -> Result<(), Error> {
+        assert!(!wants.is_empty());
+        self.0.store(true, Ordering::SeqCst);
         Ok(())
     }
 }
