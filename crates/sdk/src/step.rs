@@ -59,6 +59,8 @@ pub trait Build {
     fn steps(&self, path: &[&str], of_elements: bool) -> Result<Vec<Placed>, Finding>;
     /// Names of the maps, for "did you mean".
     fn maps(&self) -> Vec<String>;
+    /// Path → text of the project's JavaScript files.
+    fn scripts(&self) -> BTreeMap<String, String>;
     /// The lookups by name.
     fn lookups(&self) -> BTreeMap<String, Table>;
     /// Names of connections, and of the entities that can be written on one.

@@ -17,6 +17,7 @@ pub fn all() -> Vec<Arc<dyn StepKind>> {
         Arc::new(crate::map::Kind),
         Arc::new(crate::remove::Kind),
         Arc::new(crate::rename::Kind),
+        Arc::new(crate::script::Kind),
         Arc::new(crate::set::Kind),
         Arc::new(crate::skip::Kind),
         Arc::new(crate::unchanged::Kind),

@@ -18,6 +18,7 @@ mod missing;
 mod parameters;
 mod remove;
 mod rename;
+mod script;
 mod set;
 mod skip;
 mod unchanged;

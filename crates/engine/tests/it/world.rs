@@ -318,6 +318,9 @@ impl Build for Plain {
     fn is_reading(&self) -> bool {
         false
     }
+    fn scripts(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
     fn lookups(&self) -> BTreeMap<String, Table> {
         BTreeMap::from([("kept".to_owned(), Table::Kept)])
     }

@@ -18,7 +18,7 @@ use super::steps::{Site, borrowed, within};
 const STEP_WORDS: &[&str] = &["name", "when", "on_error"];
 
 /// Steps of formats.md that are decided and not built.
-const NOT_YET: &[&str] = &["call", "collect", "script", "split"];
+const NOT_YET: &[&str] = &["call", "collect", "split"];
 
 /// Words in the steps of a route that are no kind of step: found before the document is read as a route, because a
 /// mistyped `when` would otherwise be taken for a second kind.
@@ -187,6 +187,14 @@ impl Build for StepBuild<'_> {
 
     fn maps(&self) -> Vec<String> {
         self.site.project.maps().map(str::to_owned).collect()
+    }
+
+    fn scripts(&self) -> BTreeMap<String, String> {
+        let texts = self.site.project.texts.iter();
+        texts
+            .filter(|(path, _)| path.starts_with("scripts/"))
+            .map(|(path, text)| (path.clone(), text.clone()))
+            .collect()
     }
 
     fn lookups(&self) -> BTreeMap<String, Table> {

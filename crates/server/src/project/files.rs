@@ -19,11 +19,12 @@ const FOLDERS: &[(&str, &[&str])] = &[
     ("maps", &[".jsonata", ".cases.yaml"]),
     ("lookups", &[".yaml", ".csv"]),
     ("schemas", &[".json"]),
+    ("scripts", &[".js"]),
     ("connectors", &[".yaml", ".jsonata", ".json", ".md"]),
 ];
 
 /// Folders that formats.md names and that this version does not read.
-const NOT_YET: &[&str] = &["sources", "monitors", "scripts"];
+const NOT_YET: &[&str] = &["sources", "monitors"];
 
 /// Entries beside the project's own files that nobody needs to hear about.
 const BYSTANDERS: &[&str] = &["samples", "expected", "data"];

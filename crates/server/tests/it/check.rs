@@ -475,6 +475,41 @@ fn nested_steps_are_checked_like_the_others() {
 }
 
 #[test]
+fn scripts_are_run_once_and_their_mistakes_have_a_line() {
+    for (script, place, words) in [
+        ("function go(e) { return e }", "", ""),
+        (
+            "function go(e) {\n  return e +;\n}",
+            "scripts/go.js:2:1",
+            "SyntaxError",
+        ),
+        (
+            "function og(e) { return e }",
+            "routes/categories.yaml:9:",
+            "there is no function `go`",
+        ),
+    ] {
+        let folder = copy();
+        let line = "  - map: category                              # replaces the entity; what was read stays reachable as $source";
+        let step = format!("{line}\n  - script: {{ file: scripts/go.js, function: go }}");
+        edit(folder.path(), "routes/categories.yaml", line, &step);
+        std::fs::create_dir(folder.path().join("scripts")).unwrap();
+        std::fs::write(folder.path().join("scripts/go.js"), script).unwrap();
+        let said = weir(&["check", "--project", text(folder.path())]);
+        let found = said
+            .out
+            .lines()
+            .any(|line| line.starts_with(place) && line.contains(words));
+        assert_eq!(
+            (found, said.code),
+            (true, i32::from(!words.is_empty())),
+            "{script}: {}",
+            said.out
+        );
+    }
+}
+
+#[test]
 fn a_map_that_only_a_nested_step_uses_is_used() {
     let folder = copy();
     let nested = "  - branch: [ { when: code, steps: [ { map: category } ] } ]\n";

@@ -1,16 +1,18 @@
 //! Every step kind against its cases: `src/KIND/cases/*.yaml`, each a list of
 //! `{name, parameters, input, vars?, delivered?, within?, expect}` where `expect` is one of `value` (what goes on),
-//! `skipped`, `waits`, `failed` (a part of the sentence), `finding` (it is not even built; a part of the sentence),
+//! `skipped`, `waits`, `failed`, `limit` (a part of the sentence), `finding` (it is not even built; a part of the sentence),
 //! `logged`, `kept` and `written`.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod stage;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use weir_model::Kind as ErrorKind;
 use weir_sdk::document::Document;
 use weir_sdk::step::{Kept, StepKind, Verdict};
 
@@ -28,6 +30,9 @@ struct Case {
     /// What was last delivered of the key.
     #[serde(default)]
     delivered: Option<Value>,
+    /// Scripts of the project.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
     /// Where the step stands.
     #[serde(default)]
     within: Within,
@@ -49,6 +54,8 @@ enum Expect {
     Value(Value),
     Skipped(String),
     Failed(String),
+    /// A failure of kind `limit`.
+    Limit(String),
     Finding(String),
     Logged(String),
     /// What the success of the task would write.
@@ -97,7 +104,8 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("`{text}` does not say `{part}`")),
     };
-    let stage = Stage::new(case.vars.clone(), case.delivered.as_ref());
+    let mut stage = Stage::new(case.vars.clone(), case.delivered.as_ref());
+    stage.files.clone_from(&case.files);
     let site = Site {
         reading: case.within == Within::Source,
         within_each: case.within == Within::Each,
@@ -119,6 +127,9 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
         (Expect::Value(expected), Verdict::Go) => is(item.value, expected),
         (Expect::Skipped(part), Verdict::Skip { reason, .. }) => says(reason, part),
         (Expect::Failed(part), Verdict::Fail(error)) => says(&error.message, part),
+        (Expect::Limit(part), Verdict::Fail(error)) if error.kind == ErrorKind::Limit => {
+            says(&error.message, part)
+        }
         (Expect::Logged(line), Verdict::Go) => is(item.log.into(), &json!([line])),
         (Expect::Waits(part), Verdict::Wait { need, reason }) => {
             says(&format!("{}: {reason}", need.words()), part)

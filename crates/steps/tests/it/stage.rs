@@ -24,6 +24,8 @@ pub(crate) struct Stage {
     delivered: Option<[u8; 16]>,
     run: Value,
     references: References,
+    /// Of the project, by path.
+    pub(crate) files: BTreeMap<String, String>,
     pub(crate) written: Mutex<Vec<Value>>,
 }
 
@@ -39,6 +41,7 @@ impl Stage {
             delivered: delivered.map(weir_model::json::hash),
             run: json!({ "id": "r", "route": "things", "started_at": "2026-11-24T00:00:00Z" }),
             references: References::default(),
+            files: BTreeMap::new(),
             written: Mutex::default(),
         }
     }
@@ -183,6 +186,9 @@ impl Build for Site<'_> {
     }
     fn maps(&self) -> Vec<String> {
         vec!["double".to_owned()]
+    }
+    fn scripts(&self) -> BTreeMap<String, String> {
+        self.stage.files.clone()
     }
     fn lookups(&self) -> BTreeMap<String, Table> {
         let tables = [
