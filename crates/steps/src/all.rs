@@ -20,6 +20,7 @@ pub fn all() -> Vec<Arc<dyn StepKind>> {
         Arc::new(crate::script::Kind),
         Arc::new(crate::set::Kind),
         Arc::new(crate::skip::Kind),
+        Arc::new(crate::sort::Kind),
         Arc::new(crate::unchanged::Kind),
         Arc::new(crate::validate::Kind),
         Arc::new(crate::write::Kind),

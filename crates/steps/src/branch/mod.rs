@@ -110,6 +110,10 @@ impl Step for Branch {
             .flat_map(|(_, steps)| connections_of(steps))
             .collect()
     }
+    fn rewrites(&self) -> bool {
+        let mut steps = self.ways.iter().flat_map(|(_, steps)| steps);
+        steps.any(|placed| placed.step.rewrites())
+    }
     fn has_effect(&self) -> bool {
         let mut steps = self.ways.iter().flat_map(|(_, steps)| steps);
         steps.any(|placed| placed.step.has_effect())

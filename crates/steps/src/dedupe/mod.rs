@@ -59,6 +59,10 @@ impl StepKind for Kind {
 
 #[async_trait]
 impl Step for Dedupe {
+    fn rewrites(&self) -> bool {
+        false
+    }
+
     async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error> {
         let results = services.evaluate(self.by.as_ref(), batch).await;
         let mut marks = Vec::with_capacity(results.len());

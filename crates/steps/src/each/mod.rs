@@ -4,13 +4,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use weir_model::{Error, Finding, Kind as ErrorKind, config, json as values};
 use weir_sdk::expressions::Expression;
-use weir_sdk::step::{
-    Batch, Build, Carried, Item, Placed, Services, Step, StepKind, Verdict, connections_of,
-};
+use weir_sdk::step::{Batch, Build, Item, Placed, Services, Step, StepKind, Verdict, connections_of};
 
+use crate::elements::{at_path, element, is_path, within};
 use crate::parameters;
 
 /// So many elements go through the nested steps together; more go in several rounds.
@@ -94,15 +93,6 @@ impl StepKind for Kind {
     fn nested(&self, _: &Value) -> Vec<Vec<String>> {
         vec![vec!["steps".to_owned()]]
     }
-}
-
-/// `lines` and `order.lines`, which can be written to as well as read.
-fn is_path(text: &str) -> bool {
-    let is_name = |part: &str| {
-        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    text.split('.').all(is_name)
 }
 
 #[async_trait]
@@ -260,63 +250,6 @@ impl Each {
                 values::set(&mut entity.value, &self.into, Value::Array(list));
             }
         }
-    }
-}
-
-/// The list at a dotted path of the entity.
-fn at_path(item: &Item, path: &str) -> Result<Vec<Value>, Error> {
-    let mut value = &item.value;
-    for part in path.split('.') {
-        value = match value {
-            Value::Object(fields) => match fields.get(part) {
-                Some(value) => value,
-                None => return Ok(Vec::new()),
-            },
-            Value::Null => return Ok(Vec::new()),
-            _ => return Err(no_list(item, path)),
-        };
-    }
-    match value {
-        Value::Array(items) => Ok(items.clone()),
-        Value::Null => Ok(Vec::new()),
-        _ => Err(no_list(item, path)),
-    }
-}
-
-fn no_list(item: &Item, path: &str) -> Error {
-    let message = format!(
-        "`{path}` of `{}` is not a list; write JSONata that makes one, such as `[{path}]`, and name a field with `into`",
-        item.key
-    );
-    Error::new(ErrorKind::Invalid, message)
-        .with("entity", &item.key)
-        .with("field", path)
-}
-
-fn element(entity: &Item, index: usize, value: Value) -> Item {
-    Item {
-        task: entity.task,
-        key: format!("{}/{index}", entity.key),
-        attempt: entity.attempt,
-        value,
-        source: entity.source.clone(),
-        steps: Value::Object(Map::new()),
-        reads: Vec::new(),
-        verdict: Verdict::Go,
-        log: Vec::new(),
-        warnings: Vec::new(),
-        carried: Carried {
-            element: Some(within(entity.carried.element.as_deref(), &index.to_string())),
-            ..Carried::default()
-        },
-    }
-}
-
-/// Which element, seen from the whole entity.
-fn within(around: Option<&str>, name: &str) -> String {
-    match around {
-        Some(around) => format!("{around}#{name}"),
-        None => name.to_owned(),
     }
 }
 

@@ -85,6 +85,10 @@ impl StepKind for Kind {
 
 #[async_trait]
 impl Step for Keep {
+    fn rewrites(&self) -> bool {
+        false
+    }
+
     async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error> {
         let keys = services.evaluate(self.key.as_ref(), batch).await;
         let mut rows: Vec<Map<String, Value>> = batch.items.iter().map(|_| Map::new()).collect();
