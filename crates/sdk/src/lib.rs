@@ -5,6 +5,7 @@
 //! [`step::Step`] (one thing done to entities).
 
 pub mod checker;
+pub mod codec;
 pub mod connector;
 pub mod context;
 pub mod document;

@@ -14,6 +14,7 @@ use weir_model::config::{OnError, WriteMode};
 use weir_model::{Error, Finding, TaskId};
 
 use crate::checker::Schema;
+use crate::codec::Codec;
 use crate::expressions::{Expression, Expressions, ReferenceSource, Snippet, Want};
 
 /// A kind of step: one folder in `weir-steps`, one line in its `all.rs`.
@@ -59,6 +60,7 @@ pub trait Build {
     fn steps(&self, path: &[&str], of_elements: bool) -> Result<Vec<Placed>, Finding>;
     /// Names of the maps, for "did you mean".
     fn maps(&self) -> Vec<String>;
+    fn codecs(&self) -> Vec<Arc<dyn Codec>>;
     /// Path → text of the project's JavaScript files.
     fn scripts(&self) -> BTreeMap<String, String>;
     /// The lookups by name.

@@ -9,6 +9,7 @@ use weir_connectors::{Loaded, Source, load, manifest_schema, shipped};
 use weir_mapping::CaseResult;
 use weir_model::Finding;
 use weir_sdk::checker::Checker;
+use weir_sdk::codec::Codec;
 use weir_sdk::connector::Connector;
 use weir_sdk::expressions::{Expressions, Language, Snippet};
 use weir_sdk::http::Http;
@@ -25,6 +26,7 @@ pub(crate) struct Wiring {
     pub(crate) catalog: Catalog,
     pub(crate) language: Arc<dyn Language>,
     pub(crate) checker: Arc<dyn Checker>,
+    pub(crate) codecs: Vec<Arc<dyn Codec>>,
     pub(crate) context: Context,
     /// Schemas of the shipped connectors, by `akeneo@1` and name.
     schemas: BTreeMap<String, Schemas>,
@@ -72,6 +74,7 @@ impl Wiring {
             },
             language,
             checker: Arc::new(weir_checks::JsonSchema::new()),
+            codecs: weir_checks::codecs::all(),
             context: context::system(http()?),
             schemas: connectors.schemas,
         })

@@ -6,6 +6,7 @@ use weir_sdk::step::StepKind;
 pub fn all() -> Vec<Arc<dyn StepKind>> {
     vec![
         Arc::new(crate::branch::Kind),
+        Arc::new(crate::convert::Kind),
         Arc::new(crate::dedupe::Kind),
         Arc::new(crate::each::Kind),
         Arc::new(crate::fail::Kind),

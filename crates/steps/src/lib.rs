@@ -5,6 +5,7 @@
 
 mod all;
 mod branch;
+mod convert;
 mod dedupe;
 mod each;
 mod elements;

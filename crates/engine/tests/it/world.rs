@@ -318,6 +318,9 @@ impl Build for Plain {
     fn is_reading(&self) -> bool {
         false
     }
+    fn codecs(&self) -> Vec<Arc<dyn weir_sdk::codec::Codec>> {
+        Vec::new()
+    }
     fn scripts(&self) -> BTreeMap<String, String> {
         BTreeMap::new()
     }

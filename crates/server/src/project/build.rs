@@ -8,6 +8,7 @@ use serde_json::Value;
 use weir_model::{Finding, config, did_you_mean};
 use weir_sdk::Catalog;
 use weir_sdk::checker::Schema;
+use weir_sdk::codec::Codec;
 use weir_sdk::document::Document;
 use weir_sdk::expressions::{Expressions, Snippet};
 use weir_sdk::step::{Build, Placed, Table};
@@ -187,6 +188,10 @@ impl Build for StepBuild<'_> {
 
     fn maps(&self) -> Vec<String> {
         self.site.project.maps().map(str::to_owned).collect()
+    }
+
+    fn codecs(&self) -> Vec<Arc<dyn Codec>> {
+        self.site.wiring.codecs.clone()
     }
 
     fn scripts(&self) -> BTreeMap<String, String> {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use weir_model::config::{self, OnError};
 use weir_model::{Address, Error, Finding, TaskId};
 use weir_sdk::checker::{Checker, Schema};
+use weir_sdk::codec::Codec;
 use weir_sdk::expressions::{
     Expression, Expressions, Known, Language, NoReferences, ReferenceSource, Scope, Snippet, Want,
 };
@@ -186,6 +187,9 @@ impl Build for Site<'_> {
     }
     fn maps(&self) -> Vec<String> {
         vec!["double".to_owned()]
+    }
+    fn codecs(&self) -> Vec<Arc<dyn Codec>> {
+        weir_checks::codecs::all()
     }
     fn scripts(&self) -> BTreeMap<String, String> {
         self.stage.files.clone()
