@@ -43,7 +43,9 @@ async fn a_second_read_asks_only_for_what_changed_and_repeats_make_no_task() {
         ("updated", NOW + 440),
         "a minute of overlap"
     );
-    assert_eq!(world.target.log(), ["a", "b", "c", "d"]);
+    let mut sent = world.target.log();
+    sent.sort(); // pages are written side by side
+    assert_eq!(sent, ["a", "b", "c", "d"]);
     assert_eq!(
         world.keys(State::Skipped).await,
         Vec::<String>::new(),
