@@ -53,31 +53,14 @@ impl Connection for Runtime {
         let Some(entity) = &self.check_read else {
             return Vec::new();
         };
-        let started_ms = self.session.context.clock.monotonic_ms();
-        let request = ReadRequest {
-            entity: entity.clone(),
-            ..ReadRequest::default()
+        let look = async {
+            let page = self.read_first(entity).await?;
+            Ok(format!(
+                "signed in and read {} rows of `{entity}`",
+                page.rows.len()
+            ))
         };
-        let outcome = read::read(self, &request, &NoObserver).await;
-        let duration_ms = self
-            .session
-            .context
-            .clock
-            .monotonic_ms()
-            .saturating_sub(started_ms);
-        let (ok, message) = match outcome {
-            Ok(page) => (
-                true,
-                format!("signed in and read {} rows of `{entity}`", page.rows.len()),
-            ),
-            Err(error) => (false, self.explained(&error)),
-        };
-        vec![CheckResult {
-            what: format!("read {entity}"),
-            ok,
-            message,
-            duration_ms,
-        }]
+        vec![self.tried(format!("read {entity}"), "", look).await]
     }
 
     async fn check_entities(&self, entities: &[String]) -> Vec<CheckResult> {
@@ -144,40 +127,64 @@ impl Runtime {
     /// Looks a key up that nothing has; where an entity cannot be looked up, its first page is read. `None` where the
     /// entity can do neither by itself.
     async fn check_entity(&self, entity: &EntityPlan) -> Option<CheckResult> {
-        let started_ms = self.session.context.clock.monotonic_ms();
         let is_plain = |field: &&String| !entity.body.references.contains_key(*field);
         let field = entity
             .key
             .iter()
             .find(is_plain)
             .filter(|_| entity.lookup.is_some());
-        let outcome = match (field, &entity.read) {
-            (Some(field), _) => {
-                let nothing = [Value::from("weir-doctor-asks-for-nothing")];
-                lookup::rows(self, entity, field, &nothing, false, &NoObserver)
-                    .await
-                    .map(drop)
+        let can_read = entity.read.as_ref().is_some_and(|plan| plan.parents.is_empty());
+        if field.is_none() && !can_read {
+            return None;
+        }
+        let name = &entity.name;
+        let look = async {
+            match field {
+                Some(field) => {
+                    let nothing = [Value::from("weir-doctor-asks-for-nothing")];
+                    lookup::rows(self, entity, field, &nothing, false, &NoObserver)
+                        .await
+                        .map(drop)
+                }
+                None => self.read_first(name).await.map(drop),
             }
-            (None, Some(plan)) if plan.parents.is_empty() => {
-                let request = ReadRequest {
-                    entity: entity.name.clone(),
-                    ..ReadRequest::default()
-                };
-                read::read(self, &request, &NoObserver).await.map(drop)
-            }
-            _ => return None,
+            .map(|()| format!("`{name}` answers"))
         };
+        Some(
+            self.tried(format!("reach {name}"), &format!("`{name}`: "), look)
+                .await,
+        )
+    }
+
+    async fn read_first(&self, entity: &str) -> Result<Page, Error> {
+        let request = ReadRequest {
+            entity: entity.to_owned(),
+            ..ReadRequest::default()
+        };
+        read::read(self, &request, &NoObserver).await
+    }
+
+    /// What came of a look, with the time it took; `before` stands before the explanation of a failure.
+    async fn tried(
+        &self,
+        what: String,
+        before: &str,
+        look: impl Future<Output = Result<String, Error>>,
+    ) -> CheckResult {
         let clock = &self.session.context.clock;
+        let started_ms = clock.monotonic_ms();
+        let outcome = look.await;
+        let duration_ms = clock.monotonic_ms().saturating_sub(started_ms);
         let (ok, message) = match outcome {
-            Ok(()) => (true, format!("`{}` answers", entity.name)),
-            Err(error) => (false, format!("`{}`: {}", entity.name, self.explained(&error))),
+            Ok(message) => (true, message),
+            Err(error) => (false, format!("{before}{}", self.explained(&error))),
         };
-        Some(CheckResult {
-            what: format!("reach {}", entity.name),
+        CheckResult {
+            what,
             ok,
             message,
-            duration_ms: clock.monotonic_ms().saturating_sub(started_ms),
-        })
+            duration_ms,
+        }
     }
 
     /// The manifest's plain sentence for an error, before the error itself.

@@ -7,11 +7,18 @@ use weir_model::json::{key_text, same};
 use weir_model::{Error, Kind};
 use weir_sdk::connector::Warning;
 
-use crate::manifest::types::Missing;
+use crate::manifest::types::{Missing, Reference};
 use crate::manifest::{ChildPlan, ReferencePlan};
 
-/// Ids that references were resolved to: (entity, by, key) → id. What is absent is missing in the system.
-pub(crate) type Resolved = HashMap<(String, String, String), Value>;
+/// A row that a reference names: entity, the field it is known by, key.
+pub(crate) type Place = (String, String, String);
+
+pub(crate) fn place(reference: &Reference, key: &str) -> Place {
+    (reference.entity.clone(), reference.by.clone(), key.to_owned())
+}
+
+/// Ids that references were resolved to. What is absent is missing in the system.
+pub(crate) type Resolved = HashMap<Place, Value>;
 
 /// A reference that an entity makes.
 pub(crate) struct Asked<'a> {
@@ -174,11 +181,7 @@ impl Shape<'_> {
     fn id(&self, plan: &ReferencePlan, key: &Value) -> Value {
         let reference = &plan.reference;
         key_text(key)
-            .and_then(|key| {
-                self.resolved
-                    .get(&(reference.entity.clone(), reference.by.clone(), key))
-                    .cloned()
-            })
+            .and_then(|key| self.resolved.get(&place(reference, &key)).cloned())
             .unwrap_or(Value::Null)
     }
 

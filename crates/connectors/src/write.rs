@@ -15,7 +15,7 @@ use crate::manifest::types::OnMissing;
 use crate::manifest::{EntityPlan, WritePlan};
 use crate::runtime::Runtime;
 use crate::send::{Parcel, Sender};
-use crate::shape::{self, Resolved, Shape};
+use crate::shape::{self, Place, Resolved, Shape, place};
 
 /// A conflict is looked at again this often; one that stays is about another row.
 const ROUNDS: usize = 2;
@@ -165,13 +165,11 @@ impl<'a> Job<'a> {
         for (index, references) in &asked {
             let missing = references.iter().find(|reference| {
                 let target = &reference.plan.reference;
-                let place = (target.entity.clone(), target.by.clone(), reference.key.clone());
-                target.on_missing != OnMissing::Null && !self.resolved.contains_key(&place)
+                target.on_missing != OnMissing::Null
+                    && !self.resolved.contains_key(&place(target, &reference.key))
             });
             if let Some(missing) = missing {
-                let target = &missing.plan.reference;
-                let place = (target.entity.clone(), target.by.clone(), missing.key.clone());
-                let outcome = match unmade.get(&place) {
+                let outcome = match unmade.get(&place(&missing.plan.reference, &missing.key)) {
                     // Why it could not be made decides what becomes of every row that needs it.
                     Some(error) => Outcome::Failed(error.clone().with("entity", &self.rows[*index].key)),
                     None => self.missing(*index, missing),
@@ -213,13 +211,13 @@ impl<'a> Job<'a> {
     async fn create_missing(
         &mut self,
         asked: &[(usize, Vec<shape::Asked<'_>>)],
-    ) -> Result<HashMap<(String, String, String), Error>, Error> {
+    ) -> Result<HashMap<Place, Error>, Error> {
         let mut missing: Vec<(usize, &shape::Asked<'_>)> = Vec::new();
         let mut seen = HashSet::new();
         for (index, references) in asked {
             for reference in references {
                 let target = &reference.plan.reference;
-                let place = (target.entity.clone(), target.by.clone(), reference.key.clone());
+                let place = place(target, &reference.key);
                 if target.on_missing == OnMissing::Create
                     && !self.resolved.contains_key(&place)
                     && seen.insert(place)
@@ -260,10 +258,7 @@ impl<'a> Job<'a> {
         let mut parcels = Vec::new();
         for (owner, reference) in missing {
             if let Some(Some(id)) = found.get(&reference.key) {
-                self.resolved.insert(
-                    (target.entity.clone(), target.by.clone(), reference.key.clone()),
-                    id.clone(),
-                );
+                self.resolved.insert(place(&target, &reference.key), id.clone());
                 continue;
             }
             let parts = vec![("key", json!(reference.key))];
@@ -302,16 +297,10 @@ impl<'a> Job<'a> {
                             Some(id.clone()),
                             until_ms,
                         );
-                        self.resolved
-                            .insert((target.entity.clone(), target.by.clone(), parcel.key.clone()), id);
+                        self.resolved.insert(place(&target, &parcel.key), id);
                     }
                 }
-                Err(error) => {
-                    unmade.insert(
-                        (target.entity.clone(), target.by.clone(), parcel.key.clone()),
-                        error,
-                    );
-                }
+                Err(error) => drop(unmade.insert(place(&target, &parcel.key), error)),
             }
         }
         Ok(unmade)

@@ -53,6 +53,12 @@ async fn report(running: &Running) -> Value {
     serde_json::from_slice(&context.http.send(request).await.unwrap().body).unwrap()
 }
 
+/// The category that products stand in.
+async fn put_root(shop: &dyn Connection, journal: &Journal) {
+    let root = vec![category("root", Value::Null)];
+    upsert(shop, "categories", "key", root, journal).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_and_a_product_arrive_whole_and_a_second_write_sends_nothing() {
     for profile in [Profile::Code2026, Profile::Doc2024] {
@@ -128,14 +134,7 @@ async fn a_tree_and_a_product_arrive_whole_and_a_second_write_sends_nothing() {
 async fn only_differences_are_sent() {
     let (_running, shop) = shop(Options::default()).await;
     let journal = Journal::default();
-    upsert(
-        shop.as_ref(),
-        "categories",
-        "key",
-        vec![category("root", Value::Null)],
-        &journal,
-    )
-    .await;
+    put_root(shop.as_ref(), &journal).await;
     upsert(
         shop.as_ref(),
         "product-abstracts",
@@ -200,14 +199,7 @@ async fn a_bad_row_fails_alone_with_field_rule_and_what_to_do() {
         })
         .await;
         let journal = Journal::default();
-        upsert(
-            shop.as_ref(),
-            "categories",
-            "key",
-            vec![category("root", Value::Null)],
-            &journal,
-        )
-        .await;
+        put_root(shop.as_ref(), &journal).await;
         let mut bad_url = product("bad-url");
         bad_url["urls"][0]["url"] = json!("https://elsewhere.example.com/x");
         let mut unknown_tax = product("unknown-tax");
@@ -378,14 +370,7 @@ async fn a_passing_failure_while_an_image_is_made_kills_nobody() {
     })
     .await;
     let journal = Journal::default();
-    upsert(
-        shop.as_ref(),
-        "categories",
-        "key",
-        vec![category("root", Value::Null)],
-        &journal,
-    )
-    .await;
+    put_root(shop.as_ref(), &journal).await;
     let both = || vec![product("one"), product("two")];
     let first = upsert(shop.as_ref(), "product-abstracts", "sku", both(), &journal).await;
     for outcome in &first {
