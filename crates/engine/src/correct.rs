@@ -7,13 +7,12 @@ use serde_json::{Map, Value};
 use weir_model::order::Entry;
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId, json as values};
-use weir_sdk::expressions::{Job, evaluate_all};
 use weir_sdk::store::{Change, Move};
 
 use crate::configuration::Route;
 use crate::payload;
-use crate::references::keys_of;
 use crate::shared::Shared;
+use crate::source;
 
 /// What is to be changed about an entity. Exactly one of the three.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -107,17 +106,8 @@ fn take(shared: &Shared, route: &str, task: &TaskId, key: &str, stored: TaskStat
 }
 
 async fn check_key(shared: &Shared, route: &Route, key: &str, after: &Value) -> Result<(), Error> {
-    let jobs = [Job {
-        input: after,
-        bindings: vec![("vars", &shared.configuration.vars)],
-    }];
-    let now = shared.context.clock.now();
-    let found = evaluate_all(route.key.as_ref(), &jobs, shared.references.as_ref(), now).await;
-    let found = found
-        .into_iter()
-        .next()
-        .transpose()?
-        .and_then(|(key, _)| keys_of(key).into_iter().next());
+    let found = source::keys(shared, route, [after]).await;
+    let found = found.into_iter().next().transpose()?.flatten();
     // A task that was read without a key is allowed to get one only at the source: its place in the order has none.
     if found.as_deref() == Some(key) {
         return Ok(());

@@ -13,43 +13,43 @@ use crate::configuration::{Route, Step};
 use crate::services::Session;
 use crate::shared::Shared;
 
-pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Services, trace: bool) {
+/// An item as it came to a step.
+struct Before {
+    /// Where the step may change it and that is recorded.
+    value: Option<Value>,
+    /// What nested steps add behind so many entries belongs to the step's own entry.
+    traces: usize,
+}
+
+pub(crate) async fn run(steps: &[Step], batch: &mut Batch, session: &Session<'_>) {
     for step in steps {
         if !batch.items.iter().any(Item::is_going) {
             break;
         }
-        let aside = set_aside(step, batch, services).await;
-        let before: Vec<Option<Value>> = batch
-            .items
-            .iter()
-            .map(|i| (trace && i.is_going() && step.step.rewrites()).then(|| i.value.clone()))
-            .collect();
-        let was_going: Vec<bool> = batch.items.iter().map(Item::is_going).collect();
-        // What nested steps add behind these belongs to this step's own entry.
-        let traced: Vec<usize> = batch.items.iter().map(|i| i.carried.traces.len()).collect();
-        if was_going.iter().any(|going| *going)
-            && let Err(error) = step.step.apply(batch, services).await
+        let aside = set_aside(step, batch, session).await;
+        let copies = session.traces && step.step.rewrites();
+        let before = |item: &Item| {
+            item.is_going().then(|| Before {
+                value: copies.then(|| item.value.clone()),
+                traces: item.carried.traces.len(),
+            })
+        };
+        let before: Vec<Option<Before>> = batch.items.iter().map(before).collect();
+        if before.iter().any(Option::is_some)
+            && let Err(error) = step.step.apply(batch, session).await
         {
             for item in batch.items.iter_mut().filter(|item| item.is_going()) {
                 item.verdict = Verdict::Fail(error.clone());
             }
         }
-        for ((item, traced), (before, was_going)) in batch
-            .items
-            .iter_mut()
-            .zip(traced)
-            .zip(before.into_iter().zip(was_going))
-        {
-            if !was_going {
-                continue;
-            }
+        for (item, before) in batch.items.iter_mut().zip(before) {
+            let Some(before) = before else { continue };
             let failure = match &item.verdict {
                 Verdict::Fail(error) => Some(error.clone()),
                 _ => None,
             };
-            if trace {
-                let nested = item.carried.traces.split_off(traced);
-                let entry = entry(step, item, before, nested, failure.as_ref());
+            if session.traces {
+                let entry = entry(step, item, before, failure.as_ref());
                 item.carried.traces.push(entry);
             }
             if let Some(error) = failure {
@@ -60,15 +60,10 @@ pub(crate) async fn run(steps: &[Step], batch: &mut Batch, services: &dyn Servic
     }
 }
 
-fn entry(
-    step: &Step,
-    item: &mut Item,
-    before: Option<Value>,
-    nested: Vec<Value>,
-    failure: Option<&Error>,
-) -> Value {
+fn entry(step: &Step, item: &mut Item, before: Before, failure: Option<&Error>) -> Value {
+    let nested = item.carried.traces.split_off(before.traces);
     let mut entry = json!({ "step": step.id, "kind": step.kind });
-    if before.is_some_and(|before| before != item.value) {
+    if before.value.is_some_and(|before| before != item.value) {
         entry["after"] = item.value.clone();
     }
     if !nested.is_empty() {
@@ -152,22 +147,19 @@ pub(crate) async fn source_steps(
     let mut session = Session::new(shared, &run.route, run.id.to_string(), run.started_at);
     session.captures = true;
     let item = |value: Value| Item {
-        task: TaskId(shared.context.dice.uuid()),
-        key: String::new(),
-        attempt: 0,
-        source: Arc::new(value.clone()),
-        value,
         steps: Value::Null,
-        reads: Vec::new(),
-        verdict: Verdict::Go,
-        log: Vec::new(),
-        warnings: Vec::new(),
-        carried: Default::default(),
+        ..Item::new(
+            TaskId(shared.context.dice.uuid()),
+            String::new(),
+            0,
+            value.clone(),
+            Arc::new(value),
+        )
     };
     let mut batch = Batch {
         items: values.into_iter().map(item).collect(),
     };
-    run_source(&route.source_steps, &mut batch, &session).await;
+    self::run(&route.source_steps, &mut batch, &session).await;
     batch
         .items
         .into_iter()
@@ -182,8 +174,4 @@ pub(crate) async fn source_steps(
             )),
         })
         .collect()
-}
-
-async fn run_source(steps: &[Step], batch: &mut Batch, services: &dyn Services) {
-    run(steps, batch, services, false).await;
 }

@@ -70,11 +70,7 @@ impl References {
 
     /// A route kept a row: later questions get it, also where the table was never asked for.
     pub(crate) fn put_row(&self, table: &str, key: &str, row: Option<&Value>) {
-        let row = Row {
-            value: row.cloned().map(Arc::new),
-            bytes: 0,
-            at_ms: self.context.clock.monotonic_ms(),
-        };
+        let row = Row::pinned(row.cloned(), self.context.clock.monotonic_ms());
         let mut tables = self.tables_mut();
         tables
             .entry(table.to_owned())
@@ -172,11 +168,10 @@ impl References {
                 cache.whole = true;
                 for (key, row) in rows {
                     // A row that a task kept between the question and here is newer.
-                    cache.rows.entry(key).or_insert_with(|| Row {
-                        value: Some(Arc::new(row)),
-                        bytes: 0,
-                        at_ms: now_ms,
-                    });
+                    cache
+                        .rows
+                        .entry(key)
+                        .or_insert_with(|| Row::pinned(Some(row), now_ms));
                 }
                 Ok(())
             }
@@ -303,16 +298,23 @@ impl ReferenceSource for References {
     }
 }
 
+impl Row {
+    /// A row that does not count against the cache and never leaves it for space.
+    fn pinned(value: Option<Value>, at_ms: u64) -> Row {
+        Row {
+            value: value.map(Arc::new),
+            bytes: 0,
+            at_ms,
+        }
+    }
+}
+
 impl Table {
     /// A table that was read to its end: what is not among the rows is missing.
     fn whole(rows: BTreeMap<String, Value>, now_ms: u64) -> Table {
-        let row = |row| Row {
-            value: Some(Arc::new(row)),
-            bytes: 0,
-            at_ms: now_ms,
-        };
+        let pinned = |(key, row)| (key, Row::pinned(Some(row), now_ms));
         Table {
-            rows: rows.into_iter().map(|(key, value)| (key, row(value))).collect(),
+            rows: rows.into_iter().map(pinned).collect(),
             whole: true,
             ..Table::default()
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use weir_model::{Address, Error, TaskId};
 use weir_sdk::connector::{Exchange, Written};
 use weir_sdk::expressions::{Expression, Job, ReferenceSource, evaluate_all};
-use weir_sdk::step::{Batch, Item, Placed, Services, Write};
+use weir_sdk::step::{Batch, Placed, Services, Write};
 use weir_sdk::store::Loaded;
 
 use crate::kept;
@@ -120,12 +120,7 @@ impl Services for Session<'_> {
             batch.items.iter().map(|_| None).collect();
         for (i, evaluated) in going.into_iter().zip(evaluated) {
             results[i] = Some(evaluated.map(|(value, reads)| {
-                let item: &mut Item = &mut batch.items[i];
-                for want in reads {
-                    if !item.reads.contains(&want) {
-                        item.reads.push(want);
-                    }
-                }
+                batch.items[i].add_reads(reads);
                 value
             }));
         }
@@ -133,7 +128,7 @@ impl Services for Session<'_> {
     }
 
     async fn steps(&self, steps: &[Placed], batch: &mut Batch) {
-        pipeline::run(steps, batch, self, self.traces).await;
+        pipeline::run(steps, batch, self).await;
     }
 
     async fn delivered_hashes(&self, keys: &[&str]) -> Result<Vec<Option<[u8; 16]>>, Error> {

@@ -338,21 +338,31 @@ struct Found {
     changed_at: Option<jiff::Timestamp>,
 }
 
+/// The key of each entity, as `entity.key` of the route gives it.
+pub(crate) async fn keys<'a>(
+    shared: &Shared,
+    route: &Route,
+    entities: impl IntoIterator<Item = &'a Value>,
+) -> Vec<Result<Option<String>, Error>> {
+    let job = |input| Job {
+        input,
+        bindings: vec![("vars", &shared.configuration.vars)],
+    };
+    let jobs: Vec<Job<'_>> = entities.into_iter().map(job).collect();
+    let now = shared.context.clock.now();
+    evaluate_all(route.key.as_ref(), &jobs, shared.references.as_ref(), now)
+        .await
+        .into_iter()
+        .map(|key| Ok(keys_of(key?.0).into_iter().next()))
+        .collect()
+}
+
 /// The steps of the source, then the key. Of doubled keys in one page the last stays.
 async fn entities(shared: &Shared, route: &Route, run: &Run, rows: Vec<Row>) -> Result<Vec<Found>, Error> {
     let (values, times): (Vec<Value>, Vec<_>) =
         rows.into_iter().map(|row| (row.value, row.changed_at)).unzip();
     let values = pipeline::source_steps(shared, route, run, values).await?;
-    let now = shared.context.clock.now();
-    let jobs: Vec<Job<'_>> = values
-        .iter()
-        .flatten()
-        .map(|input| Job {
-            input,
-            bindings: vec![("vars", &shared.configuration.vars)],
-        })
-        .collect();
-    let keys = evaluate_all(route.key.as_ref(), &jobs, shared.references.as_ref(), now).await;
+    let keys = keys(shared, route, values.iter().flatten()).await;
     let mut found: Vec<Found> = Vec::with_capacity(values.len());
     let mut place: HashMap<String, usize> = HashMap::new();
     let going = values
@@ -360,17 +370,14 @@ async fn entities(shared: &Shared, route: &Route, run: &Run, rows: Vec<Row>) -> 
         .zip(times)
         .filter_map(|(value, at)| value.map(|value| (value, at)));
     for ((value, changed_at), key) in going.zip(keys) {
-        let key = key
-            .ok()
-            .and_then(|(key, _)| keys_of(key).into_iter().next())
-            .unwrap_or_else(|| {
-                let hash: String = json::hash(&value)
-                    .iter()
-                    .take(6)
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                format!("{NO_KEY}{hash}")
-            });
+        let key = key.ok().flatten().unwrap_or_else(|| {
+            let hash: String = json::hash(&value)
+                .iter()
+                .take(6)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            format!("{NO_KEY}{hash}")
+        });
         let entity = Found {
             key,
             value,

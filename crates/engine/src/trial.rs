@@ -23,6 +23,7 @@ use crate::pipeline;
 use crate::references::{References, keys_of};
 use crate::services::Session;
 use crate::shared::Shared;
+use crate::source;
 use crate::state::State;
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -88,7 +89,8 @@ pub async fn run(
             .pop()
             .unwrap_or(Ok((None, Vec::new())))
     };
-    let key = keys_of(evaluate(setup.key.as_ref()).await?.0).into_iter().next();
+    let keys = source::keys(&shared, setup, [&input]).await;
+    let key = keys.into_iter().next().transpose()?.flatten();
     let mut waits_for = Vec::new();
     for wait in &setup.waits_for {
         match evaluate(wait.keys.as_ref()).await {
@@ -112,28 +114,15 @@ pub async fn run(
     let mut session = Session::new(&shared, route, "try".to_owned(), now);
     session.captures = true;
     session.traces = true;
-    let item = Item {
-        task: TaskId(shared.context.dice.uuid()),
-        key: key.clone().unwrap_or_default(),
-        attempt: 1,
-        value: input.clone(),
-        source: Arc::new(input.clone()),
-        steps: Value::Object(serde_json::Map::new()),
-        reads: Vec::new(),
-        verdict: if key.is_some() {
-            Verdict::Go
-        } else {
-            Verdict::Fail(Error::new(
-                Kind::Invalid,
-                "the entity has no key: `entity.key` gives nothing for it",
-            ))
-        },
-        log: Vec::new(),
-        warnings: Vec::new(),
-        carried: Default::default(),
-    };
+    let id = TaskId(shared.context.dice.uuid());
+    let source = Arc::new(input.clone());
+    let mut item = Item::new(id, key.clone().unwrap_or_default(), 1, input.clone(), source);
+    if key.is_none() {
+        let message = "the entity has no key: `entity.key` gives nothing for it";
+        item.verdict = Verdict::Fail(Error::new(Kind::Invalid, message));
+    }
     let mut batch = Batch { items: vec![item] };
-    pipeline::run(&setup.steps, &mut batch, &session, true).await;
+    pipeline::run(&setup.steps, &mut batch, &session).await;
     let notes = std::mem::take(&mut *session.notes());
     let writes = notes
         .captured

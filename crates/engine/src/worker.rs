@@ -58,9 +58,8 @@ pub(crate) async fn attempt(
         batch.items.push(item(route, &loaded, source));
         session.loaded.insert(loaded.task.id, loaded);
     }
-    let trace = route.trace != Trace::Off;
-    session.traces = trace;
-    pipeline::run(&route.steps, &mut batch, &session, trace).await;
+    session.traces = route.trace != Trace::Off;
+    pipeline::run(&route.steps, &mut batch, &session).await;
     conclude(&session, name, route, batch).await
 }
 
@@ -80,18 +79,10 @@ fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
         );
         verdict = Verdict::Fail(Error::new(Kind::Limit, message));
     }
+    let (task, key, attempt) = (loaded.task.id, loaded.task.key.clone(), loaded.task.attempts + 1);
     Item {
-        task: loaded.task.id,
-        key: loaded.task.key.clone(),
-        attempt: loaded.task.attempts + 1,
-        value: source.clone(),
-        source: Arc::new(source),
-        steps: Value::Object(serde_json::Map::new()),
-        reads: Vec::new(),
         verdict,
-        log: Vec::new(),
-        warnings: Vec::new(),
-        carried: Default::default(),
+        ..Item::new(task, key, attempt, source.clone(), Arc::new(source))
     }
 }
 

@@ -198,27 +198,51 @@ pub enum Skipped {
 }
 
 impl Item {
+    /// An item at the start of its way: going, with nothing asked, said or remembered.
+    pub fn new(task: TaskId, key: String, attempt: u32, value: Value, source: Arc<Value>) -> Item {
+        Item {
+            task,
+            key,
+            attempt,
+            value,
+            source,
+            steps: Value::Object(Map::new()),
+            reads: Vec::new(),
+            verdict: Verdict::Go,
+            log: Vec::new(),
+            warnings: Vec::new(),
+            carried: Carried::default(),
+        }
+    }
+
+    /// Adds to the read set what is not in it yet.
+    pub fn add_reads(&mut self, wants: impl IntoIterator<Item = Want>) {
+        for want in wants {
+            if !self.reads.contains(&want) {
+                self.reads.push(want);
+            }
+        }
+    }
+
     pub fn is_going(&self) -> bool {
         self.verdict == Verdict::Go
     }
 
     /// Takes the item out of its place in a batch, to be put back; a hollow one that is not going stands in.
     pub fn take(&mut self) -> Item {
+        let verdict = Verdict::Skip {
+            why: Skipped::Filtered,
+            reason: "taken out of its batch".to_owned(),
+        };
         let hollow = Item {
-            task: self.task,
-            key: String::new(),
-            attempt: self.attempt,
-            value: Value::Null,
-            source: self.source.clone(),
-            steps: Value::Null,
-            reads: Vec::new(),
-            verdict: Verdict::Skip {
-                why: Skipped::Filtered,
-                reason: "taken out of its batch".to_owned(),
-            },
-            log: Vec::new(),
-            warnings: Vec::new(),
-            carried: Carried::default(),
+            verdict,
+            ..Item::new(
+                self.task,
+                String::new(),
+                self.attempt,
+                Value::Null,
+                self.source.clone(),
+            )
         };
         std::mem::replace(self, hollow)
     }

@@ -1,8 +1,8 @@
 //! Elements of an entity: where the list is, and an element as an item of its own.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use weir_model::{Error, Kind as ErrorKind};
-use weir_sdk::step::{Carried, Item, Verdict};
+use weir_sdk::step::Item;
 
 /// `lines` and `order.lines`, which can be written to as well as read.
 pub(crate) fn is_path(text: &str) -> bool {
@@ -44,22 +44,10 @@ fn no_list(item: &Item, path: &str) -> Error {
 }
 
 pub(crate) fn element(entity: &Item, index: usize, value: Value) -> Item {
-    Item {
-        task: entity.task,
-        key: format!("{}/{index}", entity.key),
-        attempt: entity.attempt,
-        value,
-        source: entity.source.clone(),
-        steps: Value::Object(Map::new()),
-        reads: Vec::new(),
-        verdict: Verdict::Go,
-        log: Vec::new(),
-        warnings: Vec::new(),
-        carried: Carried {
-            element: Some(within(entity.carried.element.as_deref(), &index.to_string())),
-            ..Carried::default()
-        },
-    }
+    let key = format!("{}/{index}", entity.key);
+    let mut item = Item::new(entity.task, key, entity.attempt, value, entity.source.clone());
+    item.carried.element = Some(within(entity.carried.element.as_deref(), &index.to_string()));
+    item
 }
 
 /// Which element, seen from the whole entity.

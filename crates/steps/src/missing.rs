@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 use weir_model::dependency::Need;
-use weir_model::{Error, Kind, json as values};
+use weir_model::{Error, Finding, Kind, json as values};
 use weir_sdk::expressions::{Expression, Known, Want};
-use weir_sdk::step::{Batch, Item, Services, Skipped, Verdict};
+use weir_sdk::step::{Batch, Build, Item, Services, Skipped, Verdict};
+
+use crate::parameters;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -22,6 +24,17 @@ pub(crate) enum OnMissing {
     Null,
     /// The entity ends as skipped.
     Skip,
+}
+
+impl OnMissing {
+    /// Refuses `wait` where there is no task yet that could.
+    pub(crate) fn check(self, build: &dyn Build) -> Result<(), Finding> {
+        if self == OnMissing::Wait && build.is_reading() {
+            let message = "a step under `source.steps` cannot wait; move it to `steps`".to_owned();
+            return Err(build.finding(&["on_missing"], "wrong-place", message));
+        }
+        Ok(())
+    }
 }
 
 /// What a step looks for.
@@ -45,14 +58,7 @@ pub(crate) async fn find(
     let results = services.evaluate(search.key, batch).await;
     let mut asked: Vec<Option<Want>> = Vec::with_capacity(results.len());
     for (item, result) in batch.items.iter_mut().zip(results) {
-        let key = match result {
-            Some(Ok(value)) => value.as_ref().and_then(values::key_text),
-            Some(Err(error)) => {
-                item.verdict = Verdict::Fail(error);
-                None
-            }
-            None => None,
-        };
+        let key = parameters::key(item, result);
         if key.is_none() && item.is_going() {
             search.missing(item, None, into);
         }
@@ -85,9 +91,7 @@ pub(crate) async fn find(
             Some(Known::Found(row)) => pick(row),
             _ => None,
         };
-        if !item.reads.contains(want) {
-            item.reads.push(want.clone());
-        }
+        item.add_reads([want.clone()]);
         match found {
             Some(value) => values::set(&mut item.value, into, value),
             None => search.missing(item, Some(want), into),

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use weir_model::{Finding, did_you_mean};
+use weir_model::{Error, Finding, did_you_mean, json as values};
 use weir_sdk::expressions::Expression;
-use weir_sdk::step::Build;
+use weir_sdk::step::{Build, Item, Verdict};
 
 use std::sync::Arc;
 
@@ -83,6 +83,17 @@ pub(crate) fn expression(
 /// Text with `{{ … }}` at a place within the parameters.
 pub(crate) fn template(build: &dyn Build, path: &[&str], text: &str) -> Result<Arc<dyn Expression>, Finding> {
     build.expressions().template(&build.snippet(path, text))
+}
+
+/// What an expression gave of an item, as a key; an error is the item's failure, and a value that is no key is `None`.
+pub(crate) fn key(item: &mut Item, result: Option<Result<Option<Value>, Error>>) -> Option<String> {
+    match result? {
+        Ok(value) => values::key_text(&value?),
+        Err(error) => {
+            item.verdict = Verdict::Fail(error);
+            None
+        }
+    }
 }
 
 /// What a template gave, as text for people.

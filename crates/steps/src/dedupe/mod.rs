@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
-use weir_model::{Error, Finding, Kind as ErrorKind, json as values};
+use weir_model::{Error, Finding, Kind as ErrorKind};
 use weir_sdk::expressions::Expression;
 use weir_sdk::step::{Batch, Build, Services, Step, StepKind, Verdict};
 
@@ -67,14 +67,7 @@ impl Step for Dedupe {
         let results = services.evaluate(self.by.as_ref(), batch).await;
         let mut marks = Vec::with_capacity(results.len());
         for (item, result) in batch.items.iter_mut().zip(results) {
-            let mark = match result {
-                Some(Ok(value)) => value.as_ref().and_then(values::key_text),
-                Some(Err(error)) => {
-                    item.verdict = Verdict::Fail(error);
-                    None
-                }
-                None => None,
-            };
+            let mark = parameters::key(item, result);
             if mark.is_none() && item.is_going() {
                 let message = format!(
                     "`{}` has no mark: `by` gives nothing for it, so nobody can say whether it was there before",

@@ -173,15 +173,7 @@ impl Each {
         let results = services.evaluate(key.as_ref(), &mut all).await;
         let mut seen: HashSet<(usize, String)> = HashSet::new();
         for ((place, mut item), result) in places.into_iter().zip(all.items).zip(results) {
-            let named = match result {
-                Some(Ok(value)) => value.as_ref().and_then(values::key_text),
-                Some(Err(error)) => {
-                    item.verdict = Verdict::Fail(error);
-                    None
-                }
-                None => None,
-            };
-            match named {
+            match parameters::key(&mut item, result) {
                 _ if !item.is_going() => {}
                 None => item.verdict = self.unnamed(&item, "has no key: `key` gives nothing for it"),
                 Some(key) if !seen.insert((place, key.clone())) => {
@@ -212,11 +204,7 @@ impl Each {
             let entity = &mut batch.items[place];
             let index = counts[place];
             counts[place] += 1;
-            for want in element.reads.drain(..) {
-                if !entity.reads.contains(&want) {
-                    entity.reads.push(want);
-                }
-            }
+            entity.add_reads(element.reads.drain(..));
             entity.warnings.append(&mut element.warnings);
             let failed = matches!(element.verdict, Verdict::Fail(_));
             if !element.carried.traces.is_empty() && (index < TRACED_MAX || failed) {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use weir_model::{Error, Finding, Kind as ErrorKind, did_you_mean, json as values};
+use weir_model::{Error, Finding, Kind as ErrorKind, did_you_mean};
 use weir_sdk::expressions::Expression;
 use weir_sdk::step::{Batch, Build, Kept, Services, Step, StepKind, Table, Verdict};
 
@@ -106,16 +106,13 @@ impl Step for Keep {
             if !item.is_going() {
                 continue;
             }
-            match key
-                .transpose()
-                .map(|key| key.flatten().as_ref().and_then(values::key_text))
-            {
-                Ok(Some(key)) => item.carried.kept.push(Kept::Row {
+            match parameters::key(item, key) {
+                Some(key) => item.carried.kept.push(Kept::Row {
                     table: self.table.clone(),
                     key,
                     row: self.with.as_ref().map(|_| Value::Object(row)),
                 }),
-                Ok(None) => {
+                None if item.is_going() => {
                     let message = format!(
                         "`{}` says no key for its row of `{}`: `key` gives nothing for it",
                         item.key, self.table
@@ -123,7 +120,7 @@ impl Step for Keep {
                     item.verdict =
                         Verdict::Fail(Error::new(ErrorKind::Invalid, message).with("field", "key"));
                 }
-                Err(error) => item.verdict = Verdict::Fail(error),
+                None => {}
             }
         }
         Ok(())

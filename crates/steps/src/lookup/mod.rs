@@ -60,10 +60,7 @@ impl StepKind for Kind {
             );
             return Err(build.finding(&["on_missing"], "wrong-value", message));
         }
-        if read.on_missing == OnMissing::Wait && build.is_reading() {
-            let message = "a step under `source.steps` cannot wait; move it to `steps`".to_owned();
-            return Err(build.finding(&["on_missing"], "wrong-place", message));
-        }
+        read.on_missing.check(build)?;
         Ok(Arc::new(Lookup {
             key: parameters::expression(build, &["key"], &read.key)?,
             table: read.table,

@@ -91,11 +91,7 @@ impl Step for Sort {
         let mut lists: Vec<Vec<(Option<Value>, Value)>> = batch.items.iter().map(|_| Vec::new()).collect();
         for ((place, element), key) in places.into_iter().zip(all.items).zip(keys) {
             let entity = &mut batch.items[place];
-            for want in element.reads {
-                if !entity.reads.contains(&want) {
-                    entity.reads.push(want);
-                }
-            }
+            entity.add_reads(element.reads);
             match key {
                 Some(Ok(key)) => lists[place].push((key.filter(|key| !key.is_null()), element.value)),
                 Some(Err(error)) if entity.is_going() => {

@@ -14,7 +14,7 @@ use weir_sdk::expressions::{
     Expression, Expressions, Known, Language, NoReferences, ReferenceSource, Scope, Snippet, Want,
 };
 use weir_sdk::step::{
-    Batch, Build, Carried, Item, Kept, Placed, Services, Skipped, Step, Table, Verdict, Write, remember,
+    Batch, Build, Item, Kept, Placed, Services, Skipped, Step, Table, Verdict, Write, remember,
 };
 
 const MAP: &str = "/** A thing, doubled.\n * @to test/thing */\n{ \"double\": $number(size) * 2 }";
@@ -343,19 +343,8 @@ impl ReferenceSource for References {
 
 /// One entity through one step.
 pub(crate) async fn run(step: &dyn Step, stage: &Stage, input: Value) -> Item {
-    let item = Item {
-        task: TaskId(uuid::Uuid::nil()),
-        key: "k".to_owned(),
-        attempt: 1,
-        source: Arc::new(input.clone()),
-        value: input,
-        steps: json!({}),
-        reads: Vec::new(),
-        verdict: Verdict::Go,
-        log: Vec::new(),
-        warnings: Vec::new(),
-        carried: Carried::default(),
-    };
+    let source = Arc::new(input.clone());
+    let item = Item::new(TaskId(uuid::Uuid::nil()), "k".to_owned(), 1, input, source);
     let mut batch = Batch { items: vec![item] };
     step.apply(&mut batch, stage).await.unwrap();
     batch.items.pop().unwrap()
