@@ -4,6 +4,8 @@
 mod child;
 mod dice;
 mod http;
+mod process;
+mod program;
 mod server;
 mod simulator;
 mod verdict;
@@ -11,7 +13,8 @@ mod world;
 
 pub use dice::Dice;
 pub use http::{Answer, Connection, ask};
+pub use program::Program;
 pub use server::Server;
 pub use simulator::Simulator;
 pub use verdict::{KINDS, Verdict};
-pub use world::{Outcome, Size, World};
+pub use world::{Outcome, Size, World, copy};

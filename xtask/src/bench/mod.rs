@@ -1,6 +1,8 @@
 //! `cargo xtask bench …`: ours, and the limit that the far side sets, side by side from one run.
 
 mod flagship;
+mod hooks;
+mod tasks;
 
 use std::process::ExitCode;
 
@@ -13,11 +15,14 @@ use crate::workspace::Workspace;
 pub enum What {
     /// A whole first sync of the example: deliveries a second and peak memory, beside the simulator's own ceiling.
     Flagship(flagship::Options),
+    /// Durable tasks a second: read in pages and written in batches, and as webhooks beside a bare forwarder.
+    Tasks(tasks::Options),
 }
 
 /// Measures.
 pub fn run(workspace: &Workspace, what: &What) -> anyhow::Result<ExitCode> {
     match what {
         What::Flagship(options) => flagship::run(workspace, options),
+        What::Tasks(options) => tasks::run(workspace, options),
     }
 }

@@ -3,8 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use serde_json::Value;
+
+const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// Lines of a log that a complaint shows.
 const LOG_LINES_SHOWN: usize = 15;
@@ -46,6 +50,25 @@ impl Child {
         // A process that has already ended needs no end.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+
+    /// Waits until it says, as a line of JSON, under which `url` it listens.
+    pub(super) fn wait_url(&mut self, what: &str) -> anyhow::Result<String> {
+        let begin = Instant::now();
+        loop {
+            let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let url = said
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .find_map(|line| line["url"].as_str().map(str::to_owned));
+            if let Some(url) = url {
+                return Ok(url);
+            }
+            if self.has_ended() || begin.elapsed() > START_WITHIN {
+                bail!("{what} did not start:\n{}", self.last_lines());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The end of what it said.

@@ -1,4 +1,4 @@
-//! `weir serve` of the example, talked to over the socket of its data folder.
+//! `weir serve` of one project, talked to over the socket of its data folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::child::Child;
 use super::http::{Connection, ask};
+use super::process;
 
-const BASE: &str = "/api/v1/akeneo-to-spryker/dev";
 const UP_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A run that has just been asked for may not be under way yet: settled counts only when it stays so.
@@ -22,16 +22,19 @@ const RUN_WITHIN: Duration = Duration::from_secs(90);
 pub struct Server {
     child: Child,
     socket: PathBuf,
+    /// The address of its project and environment.
+    base: String,
     settled_at: Instant,
 }
 
 impl Server {
-    /// Starts it without waiting.
-    pub(super) fn start(mut command: Command, data: &Path, log: &Path) -> anyhow::Result<Self> {
+    /// Starts it without waiting. `command` runs `weir` with its folders in the environment; `project` is its name.
+    pub fn start(mut command: Command, project: &str, data: &Path, log: &Path) -> anyhow::Result<Self> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--json"]);
         Ok(Self {
             child: Child::start(command, log)?,
             socket: data.join("weir.sock"),
+            base: format!("/api/v1/{project}/dev"),
             settled_at: Instant::now(),
         })
     }
@@ -59,6 +62,11 @@ impl Server {
         Ok(())
     }
 
+    /// Waits until it says where it listens.
+    pub fn wait_url(&mut self) -> anyhow::Result<String> {
+        self.child.wait_url("`weir serve`")
+    }
+
     /// What it says of its routes and connections.
     pub fn status(&self) -> anyhow::Result<Value> {
         self.call("GET", "/status", None)
@@ -67,7 +75,7 @@ impl Server {
     /// One call below the project and environment.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let mut connection = Connection::unix(&self.socket)?;
-        ask(&mut connection, method, &format!("{BASE}{path}"), body)
+        ask(&mut connection, method, &format!("{}{path}", self.base), body)
     }
 
     /// Asks for a run of each route, also where one is under way: then for another one after it.
@@ -124,37 +132,27 @@ impl Server {
 
     /// `kill -9`.
     pub fn kill(mut self) {
+        self.stop();
+    }
+
+    /// `kill -9`, with the value kept.
+    pub fn stop(&mut self) {
         self.child.kill();
     }
 
     /// Processor time that it has used, in seconds: unlike the time on the wall, hardly changed by what else runs here.
     pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        /// What Linux counts in on every machine we know (`getconf CLK_TCK`).
-        const TICKS_PER_SECOND: f64 = 100.0;
-        let path = format!("/proc/{}/stat", self.id());
-        let stat = std::fs::read_to_string(&path).with_context(|| format!("could not read {path}"))?;
-        // The name, in parentheses, may hold spaces; user and system time are the 12th and 13th word behind it.
-        let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
-        let ticks: Vec<f64> = behind
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|word| word.parse().ok())
-            .collect();
-        anyhow::ensure!(ticks.len() == 2, "{path} does not read as proc(5) says");
-        Ok((ticks[0] + ticks[1]) / TICKS_PER_SECOND)
+        process::cpu_seconds(self.id())
     }
 
     /// The most memory it ever had, in MB, as the system counts it.
     pub fn peak_rss_mb(&self) -> anyhow::Result<f64> {
-        let path = format!("/proc/{}/status", self.id());
-        let status = std::fs::read_to_string(&path).with_context(|| format!("could not read {path}"))?;
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok())
-            .map(|kb| kb / 1_024.0)
-            .with_context(|| format!("{path} has no VmHWM"))
+        process::memory_mb(self.id(), "VmHWM")
+    }
+
+    /// The memory it has now, in MB.
+    pub fn rss_mb(&self) -> anyhow::Result<f64> {
+        process::memory_mb(self.id(), "VmRSS")
     }
 }
 

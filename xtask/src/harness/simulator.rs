@@ -2,15 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::Value;
 
 use super::child::Child;
 use super::http::{Connection, ask};
-
-const START_WITHIN: Duration = Duration::from_secs(60);
 
 /// A running stand-in of a system.
 pub struct Simulator {
@@ -27,21 +24,8 @@ impl Simulator {
             .args(["simulate", system, "--port", "0", "--json"])
             .args(arguments);
         let mut child = Child::start(command, log)?;
-        let begin = Instant::now();
-        loop {
-            let said = std::fs::read_to_string(log).unwrap_or_default();
-            let url = said
-                .lines()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-                .find_map(|line| line["url"].as_str().map(str::to_owned));
-            if let Some(url) = url {
-                return Ok(Self { url, child });
-            }
-            if child.has_ended() || begin.elapsed() > START_WITHIN {
-                bail!("the {system} simulator did not start:\n{}", child.last_lines());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let url = child.wait_url(&format!("the {system} simulator"))?;
+        Ok(Self { url, child })
     }
 
     /// Reads from the control API, for example `report`.

@@ -155,7 +155,8 @@ impl World {
 
     /// Starts `weir serve` without waiting for it.
     pub fn serve(&self) -> anyhow::Result<Server> {
-        Server::start(self.command(), &self.data(), &self.folder.path().join("weir.log"))
+        let log = self.folder.path().join("weir.log");
+        Server::start(self.command(), "akeneo-to-spryker", &self.data(), &log)
     }
 
     /// Starts `weir serve` and waits until it answers.
@@ -191,7 +192,8 @@ impl World {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// Copies a project folder without what Weir keeps in it.
+pub fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from).with_context(|| format!("could not read {}", from.display()))? {
         let entry = entry?;

@@ -21,6 +21,7 @@ enum Storey {
 const STOREYS: &[(&str, Storey)] = &[
     ("weir-access", Storey::Room),
     ("weir-api", Storey::Doors),
+    ("weir-bench", Storey::Garden),
     ("weir-checks", Storey::Room),
     ("weir-connectors", Storey::Room),
     ("weir-engine", Storey::Engine),
