@@ -20,7 +20,7 @@ pub enum Role {
 /// Who may call an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Everybody: only what must be reachable before signing in.
+    /// Everybody: only what must be reachable before signing in, and webhooks, which verify their senders themselves.
     Nothing,
     Role(Role),
 }
@@ -47,6 +47,11 @@ pub const ENDPOINTS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/{project}/{environment}/health", VIEW),
     ("GET", "/api/v1/{project}/{environment}/links", VIEW),
     ("GET", "/api/v1/{project}/{environment}/routes", VIEW),
+    (
+        "POST",
+        "/api/v1/{project}/{environment}/routes/{route}/entities",
+        OPERATE,
+    ),
     (
         "PUT",
         "/api/v1/{project}/{environment}/routes/{route}/switch",
@@ -100,6 +105,8 @@ pub const ENDPOINTS: &[(&str, &str, Need)] = &[
     ),
     ("GET", "/health/live", OPEN),
     ("GET", "/health/ready", OPEN),
+    // Who sends has no account: `source.webhook.verify` of the route says who may, and must be said.
+    ("POST", "/hooks/{project}/{environment}/{route}", OPEN),
     ("GET", "/setup", OPEN),
     ("POST", "/setup", OPEN),
     ("GET", "/sign-in", OPEN),

@@ -11,14 +11,16 @@ use utoipa::OpenApi as _;
 use weir_access::permissions::{Need, Role, need};
 
 use crate::problem::Problem;
-use crate::{connections, health, links, pages, routes, runs, scopes, secrets, tasks, tokens};
+use crate::{
+    connections, entities, health, hooks, links, pages, routes, runs, scopes, secrets, tasks, tokens,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "Weir",
         description = "Routes, runs, tasks and links of a running Weir. Closed by default: everything but set-up, \
-                       sign-in and health needs a session or a token.",
+                       sign-in, health and webhooks needs a session or a token.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
@@ -27,6 +29,8 @@ use crate::{connections, health, links, pages, routes, runs, scopes, secrets, ta
         connections::list,
         connections::check,
         health::store,
+        entities::create,
+        hooks::receive,
         links::search,
         routes::list,
         routes::switch,
@@ -125,6 +129,7 @@ fn schemas() -> Map<String, Value> {
     add::<tasks::Corrected>(&mut generator);
     add::<tasks::Replayed>(&mut generator);
     add::<weir_engine::Correction>(&mut generator);
+    add::<weir_engine::Accepted>(&mut generator);
     add::<health::Alive>(&mut generator);
     let lists = [
         ("ScopeRows", list::<scopes::ScopeRow>(&mut generator)),
@@ -153,6 +158,10 @@ fn schemas() -> Map<String, Value> {
             "properties": { "token": text, "name": text, "password": text },
             "required": ["token", "name", "password"],
         }),
+    );
+    schemas.insert(
+        "Entities".to_owned(),
+        json!({ "description": "One entity, or a list of them, as the source of the route gives them." }),
     );
     schemas.insert(
         "Health".to_owned(),

@@ -8,6 +8,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use weir_model::{Error, Kind};
 
+/// When to ask again, where nobody knows better.
+const RETRY_AFTER_MS: u64 = 5_000;
+
 /// What went wrong, in the words of RFC 9457 and those of Weir.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Problem {
@@ -33,6 +36,15 @@ impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Problem {
         Error::new(kind, detail).into()
     }
+
+    /// What the media type of a body should be.
+    pub(crate) fn media_type(detail: impl Into<String>) -> Problem {
+        Problem {
+            status: StatusCode::UNSUPPORTED_MEDIA_TYPE.as_u16(),
+            title: "Not in a form that is taken",
+            ..Problem::new(Kind::Invalid, detail)
+        }
+    }
 }
 
 impl From<Error> for Problem {
@@ -57,7 +69,9 @@ impl From<Error> for Problem {
             detail: error.to_string(),
             kind: error.kind,
             field: error.get("field").map(str::to_owned),
-            retry_after_ms: error.retry_after_ms,
+            retry_after_ms: error
+                .retry_after_ms
+                .or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_MS)),
         }
     }
 }

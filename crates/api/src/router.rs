@@ -13,9 +13,11 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::guard::{Guard, guard};
 use crate::state::Api;
-use crate::{connections, health, links, openapi, pages, routes, runs, scopes, secrets, tasks, tokens};
+use crate::{
+    connections, entities, health, hooks, links, openapi, pages, routes, runs, scopes, secrets, tasks, tokens,
+};
 
-/// Largest body of a request.
+/// Largest body of a request, where no limit of a route says more.
 const BODY_BYTES_MAX: usize = 1_000_000;
 /// Longest answer; reads of the store are quick, checks of a connection are not.
 const ANSWER_S_MAX: u64 = 120;
@@ -37,6 +39,10 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         .route("/health", get(health::store))
         .route("/links", get(links::search))
         .route("/routes", get(routes::list))
+        .route(
+            "/routes/{route}/entities",
+            post(entities::create).layer(DefaultBodyLimit::disable()),
+        )
         .route("/routes/{route}/switch", put(routes::switch))
         .route("/runs", get(runs::list).post(runs::start))
         .route("/secrets", get(secrets::list))
@@ -59,6 +65,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         .route("/setup", get(pages::setup_form).post(pages::setup))
         .route("/sign-in", get(pages::sign_in_form).post(pages::sign_in))
         .route("/sign-out", post(pages::sign_out))
+        .route("/hooks/{project}/{environment}/{route}", post(hooks::receive))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/api/v1/openapi.json", get(openapi::document))

@@ -7,6 +7,8 @@ use weir_model::{Error, Kind, Scope};
 use weir_sdk::connector::Connection;
 use weir_sdk::store::Store;
 
+use crate::signature::Verify;
+
 /// What one process serves. Handed to every request.
 pub struct Api {
     pub store: Arc<dyn Store>,
@@ -23,6 +25,8 @@ pub struct Served {
     /// Missing where only the store is looked at.
     pub engine: Option<Arc<Engine>>,
     pub connections: BTreeMap<String, Arc<dyn Connection>>,
+    /// By route: how the senders of its webhook show that they may send.
+    pub hooks: BTreeMap<String, Verify>,
     /// By connection: the entities that routes and lookups read or write there.
     pub used: BTreeMap<String, BTreeSet<String>>,
 }

@@ -30,6 +30,8 @@ pub struct Route {
     pub reads: Vec<config::Read>,
     /// A field, or `snapshot`; `None` reads everything each time.
     pub changed_since: Option<String>,
+    /// How entities arrive by themselves; then there is nothing to read.
+    pub webhook: Option<Webhook>,
     /// `None`: only when asked.
     pub every_ms: Option<u64>,
     /// Schema of the entity as read, where the route names one.
@@ -45,6 +47,14 @@ pub struct Route {
     pub limits: RouteLimits,
     pub trace: Trace,
     pub switch: Switch,
+}
+
+/// The expressions of `source.webhook`.
+pub struct Webhook {
+    /// Gives the entities in a body; `None`: the body is one, or a list of them.
+    pub each: Option<Arc<dyn Expression>>,
+    /// Tells one event from another.
+    pub dedupe: Option<Arc<dyn Expression>>,
 }
 
 pub struct WaitsFor {

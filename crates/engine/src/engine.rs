@@ -4,12 +4,13 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weir_model::config::Switch;
+use weir_model::config::{RouteLimits, Switch};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, RunId, TaskId};
 use weir_sdk::Context;
 use weir_sdk::store::{Change, Move, Store, StoredSwitch};
 
+use crate::accept::{self, Accepted, Arrival};
 use crate::actions::{self, Action};
 use crate::breaker::Breakers;
 use crate::configuration::Configuration;
@@ -79,6 +80,7 @@ impl Engine {
             breakers: Breakers::default(),
             state: Mutex::new(State::default()),
             claims: Default::default(),
+            arrivals: Default::default(),
             signals,
             progress: Notify::new(),
             stopping: CancellationToken::new(),
@@ -104,6 +106,17 @@ impl Engine {
         let id = run.id;
         source::spawn(&self.shared, run);
         Ok(id)
+    }
+
+    /// Takes entities that arrive by themselves; answers when their tasks are on disk. Errors: `not_found`, `conflict`
+    /// (switched off), `invalid` (the body is not what the route looks for), `unavailable` (send again).
+    pub async fn accept(&self, route: &str, arrival: Arrival) -> Result<Accepted, Error> {
+        accept::accept(&self.shared, route, arrival).await
+    }
+
+    /// The limits of a route.
+    pub fn limits(&self, route: &str) -> Result<&RouteLimits, Error> {
+        Ok(&self.shared.route(route)?.limits)
     }
 
     /// Returns when no run is under way and nothing is queued, running or retrying.

@@ -1,6 +1,8 @@
 //! What tasks leave behind beside deliveries: rows of kept lookups and marks of `dedupe`; and the second look at what a
 //! task was parked for on its way.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use weir_model::dependency::Need;
@@ -15,7 +17,7 @@ use crate::services::Session;
 use crate::shared::Shared;
 
 /// Where the marks of one step are stored.
-fn collection(shared: &Shared, route: &str, step: &str) -> String {
+pub(crate) fn collection(shared: &Shared, route: &str, step: &str) -> String {
     let scope = &shared.configuration.scope;
     format!("marks/{}/{}/{route}/{step}", scope.project, scope.environment)
 }
@@ -30,7 +32,21 @@ pub(crate) async fn claim(
 ) -> Result<(), Error> {
     let shared = session.shared;
     let collection = collection(shared, &session.route, step);
-    let _claims = shared.claims.lock().await;
+    let asked: Vec<String> = batch
+        .items
+        .iter()
+        .zip(marks)
+        .filter(|(item, _)| item.is_going())
+        .filter_map(|(_, mark)| mark.clone())
+        .collect();
+    let names = asked.iter().map(|mark| (collection.as_str(), mark.as_str()));
+    let _claims = shared.claims.hold(names).await;
+    let stored = shared.store.documents_of(&collection, &asked).await?;
+    let stored: HashMap<String, Value> = asked
+        .into_iter()
+        .zip(stored)
+        .filter_map(|(mark, document)| Some((mark, document?)))
+        .collect();
     let mut changes = Vec::new();
     let mut claimed: Vec<(String, TaskId, String)> = Vec::new();
     for (item, mark) in batch.items.iter_mut().zip(marks) {
@@ -43,7 +59,10 @@ pub(crate) async fn claim(
                 key: key.clone(),
                 is_confirmed: false,
             }),
-            None => holder(shared, &collection, mark).await?,
+            None => match stored.get(mark) {
+                Some(document) => holder(shared, document).await?,
+                None => None,
+            },
         };
         match holder {
             Some(holder) if holder.task == item.task.to_string() => {}
@@ -94,10 +113,7 @@ struct Holder {
 }
 
 /// Who has a mark, if anybody still has.
-async fn holder(shared: &Shared, collection: &str, mark: &str) -> Result<Option<Holder>, Error> {
-    let Some(document) = shared.store.document(collection, mark).await? else {
-        return Ok(None);
-    };
+async fn holder(shared: &Shared, document: &Value) -> Result<Option<Holder>, Error> {
     let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
     let holder = Holder {
         task: text("task"),
@@ -113,6 +129,32 @@ async fn holder(shared: &Shared, collection: &str, mark: &str) -> Result<Option<
     let live = shared.store.load(&[task]).await?;
     let is_under_way = live.iter().any(|loaded| loaded.task.state != TaskState::Dead);
     Ok(is_under_way.then_some(holder))
+}
+
+/// The tasks that have these marks.
+pub(crate) async fn holders(
+    shared: &Shared,
+    collection: &str,
+    marks: &[String],
+) -> Result<HashMap<String, TaskId>, Error> {
+    if marks.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let stored = shared.store.documents_of(collection, marks).await?;
+    let holder = |(mark, document): (&String, Option<Value>)| {
+        let task = document?["task"].as_str()?.parse().ok()?;
+        Some((mark.clone(), task))
+    };
+    Ok(marks.iter().zip(stored).filter_map(holder).collect())
+}
+
+/// A mark that stays its task's for good.
+pub(crate) fn confirmed(collection: &str, mark: &str, task: &TaskId, key: &str, at: Timestamp) -> Change {
+    Change::PutDocument {
+        collection: collection.to_owned(),
+        key: mark.to_owned(),
+        document: Some(json!({ "task": task.to_string(), "key": key, "confirmed_at": at.to_string() })),
+    }
 }
 
 /// What a success writes.
@@ -132,13 +174,13 @@ pub(crate) fn changes(
                 key,
                 row,
             },
-            Kept::Mark { step, mark } => Change::PutDocument {
-                collection: collection(shared, route, &step),
-                key: mark,
-                document: Some(json!({
-                    "task": item.task.to_string(), "key": item.key, "confirmed_at": at.to_string()
-                })),
-            },
+            Kept::Mark { step, mark } => confirmed(
+                &collection(shared, route, &step),
+                &mark,
+                &item.task,
+                &item.key,
+                at,
+            ),
         });
     }
 }

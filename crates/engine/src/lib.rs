@@ -5,6 +5,7 @@
 //! Read first: [`Engine`] (what the doors call), [`configuration::Route`] (what it carries out), and along the main path
 //! the files `source.rs`, `dispatch.rs`, `worker.rs`, `pipeline.rs`, `write.rs`.
 
+mod accept;
 mod actions;
 mod breaker;
 pub mod configuration;
@@ -21,10 +22,12 @@ mod shared;
 mod source;
 mod state;
 mod status;
+mod stripes;
 pub mod trial;
 mod worker;
 mod write;
 
+pub use accept::{Accepted, Arrival};
 pub use actions::Action;
 pub use correct::{Correction, Set};
 pub use engine::Engine;

@@ -7,11 +7,11 @@ use weir_model::config::OnError;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::connector::Warning;
 use weir_sdk::step::{Batch, Item, Services, Skipped, Verdict};
-use weir_sdk::store::Run;
 
 use crate::configuration::{Route, Step};
 use crate::services::Session;
 use crate::shared::Shared;
+use crate::source::Origin;
 
 /// An item as it came to a step.
 struct Before {
@@ -138,13 +138,14 @@ fn merge(batch: &mut Batch, aside: Vec<(usize, Item)>) {
 pub(crate) async fn source_steps(
     shared: &Shared,
     route: &Route,
-    run: &Run,
+    origin: &Origin,
     values: Vec<Value>,
 ) -> Result<Vec<Option<Value>>, Error> {
     if route.source_steps.is_empty() {
         return Ok(values.into_iter().map(Some).collect());
     }
-    let mut session = Session::new(shared, &run.route, run.id.to_string(), run.started_at);
+    let run = origin.run.map(|run| run.to_string()).unwrap_or_default();
+    let mut session = Session::new(shared, &origin.route, run, origin.at);
     session.captures = true;
     let item = |value: Value| Item {
         steps: Value::Null,

@@ -14,6 +14,7 @@ use crate::breaker::Breakers;
 use crate::configuration::{Configuration, Route};
 use crate::references::References;
 use crate::state::State;
+use crate::stripes::Stripes;
 
 /// What every loop of the engine works on.
 pub(crate) struct Shared {
@@ -23,8 +24,10 @@ pub(crate) struct Shared {
     pub(crate) references: Arc<References>,
     pub(crate) breakers: Breakers,
     pub(crate) state: Mutex<State>,
-    /// Held while a mark is looked up and claimed, so that two tasks never claim one.
-    pub(crate) claims: tokio::sync::Mutex<()>,
+    /// Marks, held while they are looked up and claimed, so that two tasks never claim one.
+    pub(crate) claims: Stripes,
+    /// Keys of routes, held while tasks of them are stored.
+    pub(crate) arrivals: Stripes,
     /// Wakes the dispatcher of a route.
     pub(crate) signals: BTreeMap<String, Arc<Notify>>,
     /// A task ended or was parked: sources that were held back look again, and so does who waits for the end.

@@ -13,6 +13,7 @@ use weir_sdk::connector::{NoObserver, Page, ReadRequest, Row};
 use weir_sdk::expressions::{Job, evaluate_all};
 use weir_sdk::store::{Change, End, NewTask, Run, RunOutcome};
 
+use crate::accept::patiently;
 use crate::configuration::Route;
 use crate::payload;
 use crate::pipeline;
@@ -26,7 +27,14 @@ pub(crate) const NO_KEY: &str = "(no key) ";
 
 /// Marks the route as reading and stores the run. Only one run of a route at a time.
 pub(crate) async fn begin(shared: &Shared, route: &str, trigger: &str) -> Result<Run, Error> {
-    shared.route(route)?;
+    if shared.route(route)?.reads.is_empty() {
+        let scope = &shared.configuration.scope;
+        let message = format!(
+            "`{route}` reads nothing that could be run: its entities arrive at /hooks/{}/{}/{route}",
+            scope.project, scope.environment
+        );
+        return Err(Error::new(Kind::Invalid, message).with("route", route));
+    }
     let run = Run {
         id: RunId(shared.context.dice.uuid()),
         scope: shared.configuration.scope.clone(),
@@ -126,6 +134,7 @@ async fn read_one(
     read: &Read,
 ) -> Result<Option<String>, Error> {
     let scope = &shared.configuration.scope;
+    let origin = Origin::of(run);
     let started_ms = shared.context.clock.monotonic_ms();
     let mut cursor = shared
         .store
@@ -168,7 +177,7 @@ async fn read_one(
         };
         let next = page.next.clone();
         let rows = page.rows.len() as u64;
-        let found = entities(shared, route, run, page.rows).await?;
+        let found = last_of_each_key(entities(shared, route, &origin, page.rows).await?);
         let (found, mut changes) = news(shared, run, index, is_snapshot, &mut cursor, found).await?;
         match &next {
             Some(next) => cursor.turn_page(next.clone()),
@@ -184,7 +193,7 @@ async fn read_one(
             rows,
             tasks: found.len() as u64,
         });
-        store(shared, route, run, found, changes).await?;
+        store(shared, route, &origin, found, changes, Storing::Surely).await?;
         shared.lock().route(&run.route).rows_read += rows;
         match next {
             Some(next) => request.page = Some(next),
@@ -194,6 +203,7 @@ async fn read_one(
 }
 
 async fn resend_all(shared: &Shared, route: &Route, run: &Run, keys: &[String]) -> RunOutcome {
+    let origin = Origin::of(run);
     for read in &route.reads {
         for keys in keys.chunks(100) {
             if let Some(why) = hold_back(shared, route, run).await {
@@ -209,8 +219,8 @@ async fn resend_all(shared: &Shared, route: &Route, run: &Run, keys: &[String]) 
                 let Some(page) = fetch(shared, route, read, &request).await? else {
                     return Ok(());
                 };
-                let found = entities(shared, route, run, page.rows).await?;
-                store(shared, route, run, found, Vec::new()).await
+                let found = last_of_each_key(entities(shared, route, &origin, page.rows).await?);
+                store(shared, route, &origin, found, Vec::new(), Storing::Surely).await
             };
             if let Err(error) = outcome.await {
                 return RunOutcome::Failed(error);
@@ -331,9 +341,30 @@ pub(crate) async fn wait_closed(shared: &Shared, connection: &str) -> bool {
     }
 }
 
-/// An entity of a page: its key and what it is.
-struct Found {
-    key: String,
+/// Where entities come from: a run of a route, or nothing but the route where they arrive by themselves.
+pub(crate) struct Origin {
+    pub(crate) route: String,
+    pub(crate) run: Option<RunId>,
+    /// Since when: `$run.started_at`.
+    pub(crate) at: jiff::Timestamp,
+}
+
+impl Origin {
+    fn of(run: &Run) -> Origin {
+        Origin {
+            route: run.route.clone(),
+            run: Some(run.id),
+            at: run.started_at,
+        }
+    }
+}
+
+/// An entity that a source gave: its key, what it is, and the task that it will be.
+pub(crate) struct Found {
+    pub(crate) task: TaskId,
+    /// Its place among what the source gave.
+    pub(crate) row: usize,
+    pub(crate) key: String,
     value: Value,
     changed_at: Option<jiff::Timestamp>,
 }
@@ -357,32 +388,44 @@ pub(crate) async fn keys<'a>(
         .collect()
 }
 
-/// The steps of the source, then the key. Of doubled keys in one page the last stays.
-async fn entities(shared: &Shared, route: &Route, run: &Run, rows: Vec<Row>) -> Result<Vec<Found>, Error> {
+/// The steps of the source, then the key. What they filter away is left out.
+pub(crate) async fn entities(
+    shared: &Shared,
+    route: &Route,
+    origin: &Origin,
+    rows: Vec<Row>,
+) -> Result<Vec<Found>, Error> {
     let (values, times): (Vec<Value>, Vec<_>) =
         rows.into_iter().map(|row| (row.value, row.changed_at)).unzip();
-    let values = pipeline::source_steps(shared, route, run, values).await?;
+    let values = pipeline::source_steps(shared, route, origin, values).await?;
     let keys = keys(shared, route, values.iter().flatten()).await;
-    let mut found: Vec<Found> = Vec::with_capacity(values.len());
-    let mut place: HashMap<String, usize> = HashMap::new();
     let going = values
         .into_iter()
         .zip(times)
-        .filter_map(|(value, at)| value.map(|value| (value, at)));
-    for ((value, changed_at), key) in going.zip(keys) {
-        let key = key.ok().flatten().unwrap_or_else(|| {
+        .enumerate()
+        .filter_map(|(row, (value, at))| value.map(|value| (row, value, at)));
+    let found = going.zip(keys).map(|((row, value, changed_at), key)| Found {
+        task: TaskId(shared.context.dice.uuid()),
+        row,
+        key: key.ok().flatten().unwrap_or_else(|| {
             let hash: String = json::hash(&value)
                 .iter()
                 .take(6)
                 .map(|byte| format!("{byte:02x}"))
                 .collect();
             format!("{NO_KEY}{hash}")
-        });
-        let entity = Found {
-            key,
-            value,
-            changed_at,
-        };
+        }),
+        value,
+        changed_at,
+    });
+    Ok(found.collect())
+}
+
+/// Of several versions of one key the last.
+pub(crate) fn last_of_each_key(entities: Vec<Found>) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::with_capacity(entities.len());
+    let mut place: HashMap<String, usize> = HashMap::new();
+    for entity in entities {
         match place.get(&entity.key) {
             Some(index) => found[*index] = entity,
             None => {
@@ -391,7 +434,7 @@ async fn entities(shared: &Shared, route: &Route, run: &Run, rows: Vec<Row>) -> 
             }
         }
     }
-    Ok(found)
+    found
 }
 
 /// Leaves out what was read before and has not changed.
@@ -434,37 +477,54 @@ async fn news(
     Ok((fresh, vec![put]))
 }
 
-/// Tasks, cursor and what the new versions replace: one transaction. Then memory follows.
-async fn store(
+/// What a full disk means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Storing {
+    /// Who reads can wait: tried until it is done.
+    Surely,
+    /// Who sends is told at once, and sends again.
+    Once,
+}
+
+/// Makes a task of each entity. Tasks, what stands beside them (a cursor, marks) and what the new versions replace: one
+/// transaction. Then memory follows. The keys are held from before the commit until the memory knows, so that versions
+/// of a key are in memory in the order in which they are on disk.
+pub(crate) async fn store(
     shared: &Shared,
     route: &Route,
-    run: &Run,
+    origin: &Origin,
     found: Vec<Found>,
     mut changes: Vec<Change>,
+    storing: Storing,
 ) -> Result<(), Error> {
     let at = shared.context.clock.now();
     let mut new: Vec<(TaskId, String)> = Vec::with_capacity(found.len());
     for entity in found {
-        let id = TaskId(shared.context.dice.uuid());
-        new.push((id, entity.key.clone()));
+        new.push((entity.task, entity.key.clone()));
         changes.push(Change::InsertTask(NewTask {
-            id,
+            id: entity.task,
             scope: shared.configuration.scope.clone(),
-            route: run.route.clone(),
+            route: origin.route.clone(),
             key: entity.key,
-            run: Some(run.id),
+            run: origin.run,
             at,
             input: payload::pack(&entity.value),
             replay_of: None,
         }));
     }
+    let keys = new.iter().map(|(_, key)| (origin.route.as_str(), key.as_str()));
+    let held = shared.arrivals.hold(keys);
+    let _keys = match storing {
+        Storing::Surely => held.await,
+        Storing::Once => patiently(shared, held).await?,
+    };
     // Taken out of the order before the commit, so that no worker leases what is about to be replaced.
     let mut replaced: Vec<Entry> = Vec::new();
     if route.latest_only {
         let mut state = shared.lock();
         for (id, key) in &new {
-            for old in state.route(&run.route).keys.superseded_by(key, i64::MAX) {
-                if let Some(entry) = state.route(&run.route).keys.remove(&old) {
+            for old in state.route(&origin.route).keys.superseded_by(key, i64::MAX) {
+                if let Some(entry) = state.route(&origin.route).keys.remove(&old) {
                     changes.push(Change::End(End {
                         task: old,
                         from: entry.state,
@@ -478,14 +538,20 @@ async fn store(
             }
         }
     }
-    match shared.commit_surely(changes).await {
+    let outcome = match storing {
+        Storing::Surely => shared.commit_surely(changes).await,
+        Storing::Once => shared.store.commit(changes).await,
+    };
+    match outcome {
         Ok(sequences) => {
             let mut state = shared.lock();
             for entry in &replaced {
-                state.unpark(&run.route, &entry.task);
+                state.unpark(&origin.route, &entry.task);
             }
-            let place = state.route(&run.route);
-            place.tasks_made += new.len() as u64;
+            let place = state.route(&origin.route);
+            if origin.run.is_some() {
+                place.tasks_made += new.len() as u64;
+            }
             place.skipped += replaced.len() as u64;
             for ((task, key), sequence) in new.into_iter().zip(sequences) {
                 let state = TaskState::Queued;
@@ -499,14 +565,14 @@ async fn store(
                 });
             }
             drop(state);
-            shared.signal(&run.route);
+            shared.signal(&origin.route);
             shared.progress.notify_waiters();
             Ok(())
         }
         Err(error) => {
             let mut state = shared.lock();
             for entry in replaced {
-                state.route(&run.route).keys.put(entry);
+                state.route(&origin.route).keys.put(entry);
             }
             Err(error)
         }

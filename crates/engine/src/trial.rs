@@ -70,6 +70,7 @@ pub async fn run(
         breakers: Breakers::default(),
         state: Mutex::new(State::default()),
         claims: Default::default(),
+        arrivals: Default::default(),
         signals: Default::default(),
         progress: Notify::new(),
         stopping: CancellationToken::new(),
@@ -233,6 +234,9 @@ mod empty {
         }
         async fn document(&self, _: &str, _: &str) -> Answer<Option<Value>> {
             Ok(None)
+        }
+        async fn documents_of(&self, _: &str, keys: &[String]) -> Answer<Vec<Option<Value>>> {
+            Ok(vec![None; keys.len()])
         }
         async fn documents(&self, _: &str) -> Answer<Vec<(String, Value)>> {
             Ok(Vec::new())

@@ -83,6 +83,8 @@ pub trait Store: Send + Sync {
 
     // Small documents: users, sessions, tokens, secrets, switches. `scope` may be the empty one.
     async fn document(&self, collection: &str, key: &str) -> Result<Option<Value>, Error>;
+    /// Several of one collection at once, in the order of the keys.
+    async fn documents_of(&self, collection: &str, keys: &[String]) -> Result<Vec<Option<Value>>, Error>;
     async fn documents(&self, collection: &str) -> Result<Vec<(String, Value)>, Error>;
 
     /// Moves finished tasks from staging into the day files and drops expired days; called now and then, resumes after a

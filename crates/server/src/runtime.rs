@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use weir_access::{Access, DataKey, Secrets};
-use weir_api::{Api, Served};
+use weir_api::{Api, Served, Verify};
 use weir_engine::Engine;
 use weir_engine::configuration::Configuration;
 use weir_model::Scope;
@@ -88,6 +88,7 @@ pub(crate) async fn start(places: &Places, what: Start, output: Output) -> anyho
             release: 0,
             engine: None,
             connections: BTreeMap::new(),
+            hooks: BTreeMap::new(),
             used: BTreeMap::new(),
         };
         let api = Api {
@@ -106,6 +107,10 @@ pub(crate) async fn start(places: &Places, what: Start, output: Output) -> anyho
     let stored = secrets.values(&project.scope).await?;
     let values = project::Secrets::gather(&project, &places.project, &stored);
     let connections = connections(&project, &values, &wiring, output)?;
+    let hooks = match what {
+        Start::Serving => hooks(&project, &values, output)?,
+        _ => BTreeMap::new(),
+    };
     let (mut release, mut engine) = (0, None);
     if what != Start::Connections {
         release = project::put_release(&project, &*store, &wiring.context, "folder").await?;
@@ -122,6 +127,7 @@ pub(crate) async fn start(places: &Places, what: Start, output: Output) -> anyho
         release,
         engine: engine.clone(),
         connections,
+        hooks,
         used: project.used(),
     };
     let api = Api {
@@ -181,6 +187,21 @@ pub(crate) fn connections(
         anyhow::bail!("{} of the connections cannot be made, see above", findings.len());
     }
     Ok(connections)
+}
+
+/// How senders show that they may send; what is missing is said, all of it.
+fn hooks(
+    project: &Project,
+    secrets: &project::Secrets,
+    output: Output,
+) -> anyhow::Result<BTreeMap<String, Verify>> {
+    let mut findings = Vec::new();
+    let hooks = project::hooks(project, secrets, &mut findings);
+    if !project::is_clean(&findings) {
+        output.findings(&findings);
+        anyhow::bail!("webhooks cannot be verified, see above");
+    }
+    Ok(hooks)
 }
 
 /// Project and environment, from as little as possible: also of a project that has errors.

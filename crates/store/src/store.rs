@@ -262,6 +262,15 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn documents_of(&self, collection: &str, keys: &[String]) -> Result<Vec<Option<Value>>, Error> {
+        let (collection, keys) = (collection.to_owned(), keys.to_vec());
+        self.readers
+            .read("read documents", move |c| {
+                read::memory::documents_of(c, &collection, &keys)
+            })
+            .await
+    }
+
     async fn documents(&self, collection: &str) -> Result<Vec<(String, Value)>, Error> {
         let collection = collection.to_owned();
         self.readers

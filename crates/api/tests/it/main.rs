@@ -3,6 +3,7 @@
 
 mod closed;
 mod document;
+mod hooks;
 mod pages;
 mod tokens;
 mod work;
@@ -57,6 +58,7 @@ pub(crate) fn house() -> House {
             release: 3,
             engine: None,
             connections: BTreeMap::new(),
+            hooks: BTreeMap::new(),
             used: BTreeMap::new(),
         }],
     };

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use weir_api::{Api, Door, Served};
+use weir_api::{Api, Door, Served, Verify};
 use weir_engine::Engine;
-use weir_engine::configuration::{Configuration, Route, Step};
+use weir_engine::configuration::{Configuration, Route, Step, Webhook};
 use weir_model::config::{Read, RouteLimits, Switch, Trace, WriteMode};
 use weir_model::{Error, Kind, Scope, retry};
 use weir_sdk::Context;
@@ -162,6 +162,7 @@ fn configuration(system: Arc<System>) -> Configuration {
         title: "Things".to_owned(),
         reads: vec![read],
         changed_since: None,
+        webhook: None,
         every_ms: None,
         schema: None,
         key: Arc::new(Code),
@@ -191,20 +192,33 @@ fn configuration(system: Arc<System>) -> Configuration {
     }
 }
 
-struct Working {
+pub(crate) struct Working {
     house: House,
-    api: Arc<Api>,
-    engine: Arc<Engine>,
+    pub(crate) api: Arc<Api>,
+    pub(crate) engine: Arc<Engine>,
     system: Arc<System>,
 }
 
 async fn working() -> Working {
+    working_with(BTreeMap::new()).await
+}
+
+/// Routes with a webhook, and who may send there.
+pub(crate) async fn working_with(hooks: BTreeMap<String, Verify>) -> Working {
     let house = house();
     let system = Arc::new(System {
         description: Description::default(),
         is_repaired: AtomicBool::new(false),
     });
-    let configuration = configuration(system.clone());
+    let mut configuration = configuration(system.clone());
+    for name in hooks.keys() {
+        let route = configuration.routes.get_mut(name).unwrap();
+        route.webhook = Some(Webhook {
+            each: None,
+            dedupe: None,
+        });
+        route.limits.entity_bytes.count = 3_000_000;
+    }
     let connections = configuration.connections.clone();
     let real = Arc::new(Real(Instant::now()));
     let context = Context {
@@ -226,6 +240,7 @@ async fn working() -> Working {
             release: 1,
             engine: Some(engine.clone()),
             connections,
+            hooks,
             used: BTreeMap::new(),
         }],
     });
@@ -238,10 +253,15 @@ async fn working() -> Working {
 }
 
 impl Working {
-    async fn ask(&self, method: &str, path: &str, body: &str) -> Said {
+    /// Whatever is answered.
+    pub(crate) async fn ask_any(&self, method: &str, path: &str, body: &str) -> Said {
         let router = weir_api::router(self.api.clone(), Door::Socket);
         let headers = &["content-type: application/json"];
-        let said = ask(router, method, &format!("{BASE}{path}"), headers, body).await;
+        ask(router, method, &format!("{BASE}{path}"), headers, body).await
+    }
+
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Said {
+        let said = self.ask_any(method, path, body).await;
         assert!(said.status < 500, "{method} {path}: {}", said.text);
         said
     }

@@ -12,6 +12,8 @@ const WAITS: Setup = Setup {
     schema: None,
     writes_lines: false,
     extra: Vec::new(),
+    webhook: false,
+    source_steps: Vec::new(),
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod accept;
 mod actions;
 mod delivery;
 mod dependencies;

@@ -118,6 +118,8 @@ pub(crate) struct Target {
     pub(crate) table: Mutex<HashMap<String, Value>>,
     /// Every accepted row, in order.
     pub(crate) log: Mutex<Vec<String>>,
+    /// What was in them.
+    pub(crate) written: Mutex<Vec<Value>>,
     /// Next answers for a key; an empty list means success.
     pub(crate) failures: Mutex<HashMap<String, VecDeque<Error>>>,
     /// While set, every request fails as unavailable, and so does the check.
@@ -231,6 +233,7 @@ impl Connection for Target {
                         .insert(row.key.clone(), row.value.clone())
                         .is_none();
                     self.log.lock().unwrap().push(row.key.clone());
+                    self.written.lock().unwrap().push(row.value.clone());
                     results.push((index, Ok(json!({}))));
                     outcomes.push(Outcome::Written(Written {
                         action: if created { Action::Created } else { Action::Updated },

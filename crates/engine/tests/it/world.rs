@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use weir_engine::Engine;
-use weir_engine::configuration::{Configuration, Lookup, On, Route, Step, WaitsFor};
+use weir_engine::configuration::{Configuration, Lookup, On, Route, Step, WaitsFor, Webhook};
 use weir_model::config::{Read, RouteLimits, Switch, Trace};
 use weir_model::dependency::Settled;
 use weir_model::task::State;
@@ -44,19 +44,30 @@ pub(crate) struct Setup {
     pub(crate) schema: Option<Value>,
     /// Writes each element of `lines` instead of the whole.
     pub(crate) writes_lines: bool,
+    /// Entities arrive under `events` of a body, told apart by `event`, instead of being read.
+    pub(crate) webhook: bool,
+    /// Steps of the source: kind and parameters.
+    pub(crate) source_steps: Vec<(&'static str, Value)>,
     /// Steps before the write: `when` (a field), kind and parameters.
     pub(crate) extra: Vec<(Option<&'static str>, &'static str, Value)>,
 }
 
 impl World {
     pub(crate) fn new(page: usize, rows: Vec<Value>) -> Self {
+        World::sized(page, rows).0
+    }
+
+    /// With a store whose size can be limited.
+    pub(crate) fn sized(page: usize, rows: Vec<Value>) -> (Self, Arc<SqliteStore>) {
         let folder = tempfile::tempdir().unwrap();
-        World {
+        let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+        let world = World {
             source: Arc::new(Source::new(page, rows)),
             target: Arc::new(Target::new()),
-            store: open(folder.path()),
+            store: store.clone(),
             folder,
-        }
+        };
+        (world, store)
     }
 
     pub(crate) async fn engine(&self, setup: &Setup) -> Engine {
@@ -134,14 +145,22 @@ impl World {
         };
         let route = Route {
             title: "Things".to_owned(),
-            reads: vec![read()],
+            reads: if setup.webhook { vec![] } else { vec![read()] },
             changed_since: setup.changed_since.map(str::to_owned),
+            webhook: setup.webhook.then(|| Webhook {
+                each: Some(field("events")),
+                dedupe: Some(field("event")),
+            }),
             every_ms: None,
             schema: setup.schema.as_ref().map(|schema| {
                 weir_sdk::checker::Checker::compile(&weir_checks::JsonSchema::new(), schema).unwrap()
             }),
             key: field("code"),
-            source_steps: Vec::new(),
+            source_steps: setup
+                .source_steps
+                .iter()
+                .map(|(kind, parameters)| step(kind, parameters.clone()))
+                .collect(),
             steps,
             waits_for,
             resend_on: if setup.looks_up {
@@ -149,7 +168,7 @@ impl World {
             } else {
                 Vec::new()
             },
-            latest_only: true,
+            latest_only: !setup.webhook,
             policy: retry::Policy {
                 first_ms: 5,
                 factor: 1.5,

@@ -7,6 +7,7 @@ mod project;
 mod quantity;
 mod route;
 mod shape;
+mod webhook;
 
 pub use connection::{Connection, Limits, Network};
 pub use lookup::Lookup;
@@ -16,3 +17,4 @@ pub use project::{
 pub use quantity::{Bytes, Rate, Span};
 pub use route::{Entity, Link, OnError, Read, Route, Source, Step, WaitsFor, Write, WriteMode};
 pub use shape::OneOrMany;
+pub use webhook::{Algorithm, Encoding, HeaderIs, Hmac, Verify, Webhook};

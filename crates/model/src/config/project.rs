@@ -98,7 +98,8 @@ pub struct RouteLimits {
     pub tasks_per_run: u64,
     /// The longest run; default `6h`.
     pub run_time: Span,
-    /// Queued, running and retrying tasks of a route at which its source pauses; default 2,000.
+    /// Queued, running and retrying tasks of a route at which its source pauses; default 2,000. A webhook cannot pause
+    /// its senders, it refuses them with 503: there the default is 100,000.
     pub queue: u64,
     /// Waiting tasks of a route at which its source pauses, unless somebody waits for the route; default 100,000.
     pub waiting: u64,

@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{OneOrMany, Retry, RouteLimits, Span, Trace};
+use super::{OneOrMany, Retry, RouteLimits, Span, Trace, Webhook};
 use crate::dependency::Settled;
 
 /// `routes/NAME.yaml`: source, steps, writes.
@@ -28,7 +28,7 @@ pub struct Route {
     /// What must be there before a task starts; all of it must hold.
     #[serde(default)]
     pub waits_for: Vec<WaitsFor>,
-    /// A newer version of a key replaces one that has not started; default true for reads.
+    /// A newer version of a key replaces one that has not started; default true for reads, false for webhooks.
     #[serde(default)]
     pub latest_only: Option<bool>,
     #[serde(default)]
@@ -54,7 +54,11 @@ pub struct Entity {
 #[serde(deny_unknown_fields)]
 pub struct Source {
     /// One read, or several with a cursor each.
+    #[serde(default)]
     pub read: OneOrMany<Read>,
+    /// Entities that others send here, to `/hooks/PROJECT/ENVIRONMENT/ROUTE`.
+    #[serde(default)]
+    pub webhook: Option<Webhook>,
     /// The field that says when a row changed, or `snapshot` to compare with what was read before. Without it every run
     /// reads everything.
     #[serde(default)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use weir_engine::configuration::{Lookup, On, Route, WaitsFor};
+use weir_engine::configuration::{Lookup, On, Route, WaitsFor, Webhook};
 use weir_model::config::{self, Switch};
 use weir_model::{Address, Finding};
 use weir_sdk::checker::Schema;
@@ -13,7 +13,7 @@ use weir_sdk::expressions::{Expression, Expressions};
 use weir_sdk::step::Placed;
 
 use super::steps::{Site, borrowed};
-use super::{Part, Project};
+use super::{Part, Project, webhook};
 use crate::wiring::Wiring;
 
 /// A task waits this long for what it needs, unless its route says otherwise.
@@ -89,11 +89,25 @@ impl Compiler<'_> {
             .enumerate()
             .map(|(i, w)| self.waits(document, i, w))
             .collect();
+        let webhook = match &route.source.webhook {
+            Some(webhook) => Some(self.webhook(document, webhook)?),
+            None => None,
+        };
         let defaults = &self.project.settings.value.defaults;
+        let mut limits = route.limits.clone().unwrap_or_else(|| defaults.limits.clone());
+        let says_queue = |written: &Value, path| written.pointer(path).is_some();
+        if webhook.is_some()
+            && !says_queue(&part.written, "/limits/queue")
+            && !says_queue(&self.project.settings.written, "/defaults/limits/queue")
+        {
+            limits.queue = webhook::QUEUE;
+        }
         Some(Route {
             title: route.title.clone().unwrap_or_else(|| name.to_owned()),
             reads: route.source.read.0.clone(),
             changed_since: route.source.changed_since.clone(),
+            latest_only: route.latest_only.unwrap_or(webhook.is_none()),
+            webhook,
             every_ms: route
                 .source
                 .every
@@ -105,9 +119,8 @@ impl Compiler<'_> {
             steps,
             waits_for: waits.into_iter().collect::<Option<_>>()?,
             resend_on: route.source.resend_on.clone(),
-            latest_only: route.latest_only.unwrap_or(true),
             policy: route.retry.policy(&defaults.retry),
-            limits: route.limits.clone().unwrap_or_else(|| defaults.limits.clone()),
+            limits,
             trace: route.trace.unwrap_or(self.project.settings.value.trace),
             switch: self
                 .project
@@ -117,6 +130,23 @@ impl Compiler<'_> {
                 .get(name)
                 .copied()
                 .unwrap_or(Switch::On),
+        })
+    }
+
+    fn webhook(&mut self, document: &Document, webhook: &config::Webhook) -> Option<Webhook> {
+        let mut optional = |name, text: &Option<String>| match text {
+            Some(text) => self
+                .expression(document, &["source", "webhook", name], text)
+                .map(Some),
+            None => Some(None),
+        };
+        let (each, dedupe) = (
+            optional("each", &webhook.each),
+            optional("dedupe", &webhook.dedupe),
+        );
+        Some(Webhook {
+            each: each?,
+            dedupe: dedupe?,
         })
     }
 

@@ -9,6 +9,7 @@ use weir_model::Finding;
 use weir_model::config::SecretSource;
 use weir_sdk::Context;
 use weir_sdk::connector::{Connection, Setup};
+use weir_sdk::document::Document;
 
 use super::substitution::{reveal, secrets_in};
 use super::{Part, Project};
@@ -96,12 +97,7 @@ fn setup(
     findings: &mut Vec<Finding>,
 ) -> Option<Setup> {
     let connection = &part.value;
-    let mut put = Put {
-        part,
-        secrets,
-        findings,
-        complete: true,
-    };
+    let mut put = Put::new(&part.document, secrets, findings);
     let settings = connection
         .settings
         .iter()
@@ -124,33 +120,59 @@ fn setup(
     })
 }
 
-struct Put<'a> {
-    part: &'a Part<weir_model::config::Connection>,
+/// Puts secrets into what stands in a document.
+pub(super) struct Put<'a> {
+    document: &'a Document,
     secrets: &'a Secrets,
     findings: &'a mut Vec<Finding>,
     complete: bool,
 }
 
-impl Put<'_> {
+impl<'a> Put<'a> {
+    pub(super) fn new(document: &'a Document, secrets: &'a Secrets, findings: &'a mut Vec<Finding>) -> Self {
+        Put {
+            document,
+            secrets,
+            findings,
+            complete: true,
+        }
+    }
+
+    pub(super) fn say(&mut self, path: &[&str], code: &str, message: impl Into<String>) {
+        self.findings.push(self.document.finding(path, code, message));
+    }
+
+    /// `None` where a secret has no value.
+    pub(super) fn text(&mut self, path: &[&str], text: &str) -> Option<String> {
+        let mut is_whole = true;
+        for name in secrets_in(text) {
+            if self.secrets.values.contains_key(name) || self.secrets.placeholders {
+                continue;
+            }
+            is_whole = false;
+            let why = self
+                .secrets
+                .missing
+                .get(name)
+                .map_or("it is not declared", String::as_str);
+            self.say(
+                path,
+                "missing-secret",
+                format!("the secret `{name}` has no value: {why}"),
+            );
+        }
+        is_whole.then(|| reveal(text, &|name| self.secrets.values.get(name).cloned()))
+    }
+
     fn value(&mut self, path: &[&str], value: &Value) -> Value {
         match value {
-            Value::String(text) => {
-                for name in secrets_in(text) {
-                    if self.secrets.values.contains_key(name) || self.secrets.placeholders {
-                        continue;
-                    }
+            Value::String(text) => match self.text(path, text) {
+                Some(text) => Value::String(text),
+                None => {
                     self.complete = false;
-                    let why = self
-                        .secrets
-                        .missing
-                        .get(name)
-                        .map_or("it is not declared", String::as_str);
-                    let message = format!("the secret `{name}` has no value: {why}");
-                    self.findings
-                        .push(self.part.document.finding(path, "missing-secret", message));
+                    Value::Null
                 }
-                Value::String(reveal(text, &|name| self.secrets.values.get(name).cloned()))
-            }
+            },
             Value::Array(items) => Value::Array(items.iter().map(|item| self.value(path, item)).collect()),
             Value::Object(fields) => Value::Object(
                 fields

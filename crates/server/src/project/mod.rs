@@ -19,6 +19,7 @@ mod settings;
 mod steps;
 mod substitution;
 mod used;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,6 +41,7 @@ pub(crate) use files::Texts;
 pub(crate) use release::put_release;
 use schemas::Schemas;
 use substitution::Names;
+pub(crate) use webhook::hooks;
 
 /// One document and what it says.
 pub(crate) struct Part<T> {

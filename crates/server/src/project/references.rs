@@ -8,7 +8,7 @@ use weir_model::{Finding, did_you_mean};
 use weir_sdk::Catalog;
 
 use super::reads::Place;
-use super::{Part, Project, steps};
+use super::{Part, Project, steps, webhook};
 
 pub(super) fn check(project: &Project, catalog: &Catalog, findings: &mut Vec<Finding>) {
     for (name, part) in &project.routes {
@@ -51,6 +51,7 @@ fn route(
     findings: &mut Vec<Finding>,
 ) {
     let (route, document) = (&part.value, &part.document);
+    webhook::check(part, findings);
     let many = part.written.pointer("/source/read").is_some_and(Value::is_array);
     for (i, read) in route.source.read.0.iter().enumerate() {
         let mut path = vec!["source".to_owned(), "read".to_owned()];

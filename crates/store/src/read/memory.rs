@@ -155,6 +155,16 @@ pub(crate) fn document(connection: &Connection, collection: &str, key: &str) -> 
     text.map(|text| crate::column::parse(&text)).transpose()
 }
 
+pub(crate) fn documents_of(
+    connection: &Connection,
+    collection: &str,
+    keys: &[String],
+) -> Result<Vec<Option<Value>>, Fault> {
+    keys.iter()
+        .map(|key| document(connection, collection, key))
+        .collect()
+}
+
 pub(crate) fn documents(connection: &Connection, collection: &str) -> Result<Vec<(String, Value)>, Fault> {
     let mut statement = connection
         .prepare_cached("SELECT key, document FROM documents WHERE collection = ?1 ORDER BY key")?;

@@ -15,7 +15,7 @@ use weir_engine::Engine;
 use weir_model::Kind;
 
 use crate::cli::Demo;
-use crate::commands::serve::{Doors, stopped};
+use crate::commands::serve::{Entrance, stopped};
 use crate::exit::Exit;
 use crate::output::{Output, print};
 use crate::place::{Places, socket};
@@ -134,11 +134,12 @@ async fn serve(
     output: Output,
 ) -> anyhow::Result<()> {
     let listen = format!("127.0.0.1:{}", options.port);
-    let doors = match Doors::open(&running.api, &listen, &socket(data)).await {
-        Ok(doors) => doors,
+    let entrance = match Entrance::open(&listen).await {
+        Ok(entrance) => entrance,
         // Somebody else has the port: any other will do.
-        Err(_) => Doors::open(&running.api, "127.0.0.1:0", &socket(data)).await?,
+        Err(_) => Entrance::open("127.0.0.1:0").await?,
     };
+    let doors = entrance.doors(&running.api, &socket(data)).await?;
     let hint: PathBuf = data.to_owned();
     output.say(&format!(
         "\nstill serving: {}\nlook around: `weir tasks list --data {}` · Ctrl-C ends it",

@@ -203,6 +203,15 @@ pub(super) async fn lookup_rows_and_documents_are_put_and_removed(store: Arc<dyn
         Some(json!({"role": "editor"}))
     );
     assert_eq!(store.document("tokens", "mia").await.unwrap(), None);
+    let asked = ["tom", "mia", "ada"].map(str::to_owned);
+    assert_eq!(
+        store.documents_of("users", &asked).await.unwrap(),
+        [
+            None,
+            Some(json!({"role": "editor"})),
+            Some(json!({"role": "owner"}))
+        ]
+    );
     let users = store.documents("users").await.unwrap();
     let users: Vec<&str> = users.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(users, ["ada", "mia"]);
