@@ -152,7 +152,7 @@ async fn versions_of_a_key_in_one_body_are_all_delivered() {
 async fn a_full_disk_refuses_and_what_was_refused_can_be_sent_again() {
     let (world, store) = World::sized(1, Vec::new());
     let engine = world.engine(&hooked()).await;
-    store.set_bytes_max(Some(1)).await.unwrap();
+    store.set_bytes_max(Some(65_536)).await.unwrap();
     // Larger than what may still be free within the file.
     let noise: String = (0..60_000).map(|_| uuid::Uuid::now_v7().to_string()).collect();
     let large = json!([{ "code": "a", "event": "e", "text": noise }]);

@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod crash;
 mod demo;
+mod hooks;
 mod serve;
 mod store;
 
