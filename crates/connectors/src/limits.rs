@@ -8,6 +8,7 @@ use weir_sdk::Context;
 
 pub(crate) struct Limiter {
     slots: Semaphore,
+    slots_max: usize,
     bucket: Option<Mutex<Bucket>>,
 }
 
@@ -32,8 +33,14 @@ impl Limiter {
         });
         Limiter {
             slots: Semaphore::new(concurrency.max(1) as usize),
+            slots_max: concurrency.max(1) as usize,
             bucket,
         }
+    }
+
+    /// Requests that may be under way at once.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots_max
     }
 
     /// Waits for a turn; the turn lasts as long as the permit is held.

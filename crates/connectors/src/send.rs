@@ -1,5 +1,8 @@
 //! One kind of write request, in batches: intend, send, sort out which row fared how, halve what is unclear.
 
+use std::collections::HashSet;
+
+use futures::StreamExt;
 use serde_json::{Map, Value, json};
 use weir_model::json::same;
 use weir_model::{Error, Kind};
@@ -31,12 +34,10 @@ pub(crate) struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Sends all parcels; one fate each, in their order.
+    /// Sends all parcels; one fate each, in their order. Batches of different rows go side by side, as many as the
+    /// connection may have under way; what is sent twice for one row goes in its order.
     pub(crate) async fn send(&self, mode: &WriteMode, effect: &str, parcels: &[Parcel]) -> Vec<Fate> {
         let mut fates: Vec<Option<Fate>> = parcels.iter().map(|_| None).collect();
-        // A stack of batches, by index; the first on top.
-        let mut batches: Vec<Vec<usize>> = self.batches(parcels);
-        batches.reverse();
         for (index, parcel) in parcels.iter().enumerate() {
             let size = size_of(parcel);
             if size > self.plan.row_bytes_max {
@@ -47,16 +48,48 @@ impl Sender<'_> {
                 fates[index] = Some(Err(Error::new(Kind::Limit, message).with("entity", &parcel.key)));
             }
         }
+        let mut batches: Vec<Vec<usize>> = self.batches(parcels);
         batches
             .iter_mut()
             .for_each(|batch| batch.retain(|index| fates[*index].is_none()));
         batches.retain(|batch| !batch.is_empty());
+        let mut owners = HashSet::new();
+        let at_once = if parcels.iter().all(|parcel| owners.insert(parcel.owner)) {
+            self.runtime.session.limiter.slots()
+        } else {
+            1
+        };
+        let sent = batches
+            .into_iter()
+            .map(|batch| self.send_halving(mode, effect, parcels, batch));
+        let sent: Vec<Vec<(usize, Fate)>> = futures::stream::iter(sent)
+            .buffer_unordered(at_once)
+            .collect()
+            .await;
+        for (index, fate) in sent.into_iter().flatten() {
+            fates[index] = Some(fate);
+        }
+        let lost = || Err(Error::bug("a row of a batch has no fate"));
+        fates.into_iter().map(|fate| fate.unwrap_or_else(lost)).collect()
+    }
+
+    /// One batch, and what is unclear of it again in halves.
+    async fn send_halving(
+        &self,
+        mode: &WriteMode,
+        effect: &str,
+        parcels: &[Parcel],
+        batch: Vec<usize>,
+    ) -> Vec<(usize, Fate)> {
+        let mut fates = Vec::with_capacity(batch.len());
+        // A stack; the first on top.
+        let mut batches = vec![batch];
         while let Some(batch) = batches.pop() {
             let sent = self.send_batch(mode, effect, parcels, &batch).await;
             let mut unclear = Vec::new();
             for (index, fate) in batch.iter().zip(sent) {
                 match fate {
-                    Some(fate) => fates[*index] = Some(fate),
+                    Some(fate) => fates.push((*index, fate)),
                     None => unclear.push(*index),
                 }
             }
@@ -68,8 +101,7 @@ impl Sender<'_> {
                 batches.extend((!unclear.is_empty()).then_some(unclear));
             }
         }
-        let lost = || Err(Error::bug("a row of a batch has no fate"));
-        fates.into_iter().map(|fate| fate.unwrap_or_else(lost)).collect()
+        fates
     }
 
     fn batches(&self, parcels: &[Parcel]) -> Vec<Vec<usize>> {

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use serde::Serialize;
 use serde_json::Value;
 use weir_model::Error;
 use zstd::bulk::{Compressor, Decompressor};
@@ -20,7 +21,7 @@ thread_local! {
         RefCell::new(Decompressor::new().expect("a context without a dictionary needs only memory"));
 }
 
-pub fn pack(value: &Value) -> Vec<u8> {
+pub fn pack(value: &impl Serialize) -> Vec<u8> {
     let text = serde_json::to_vec(value).expect("a JSON value is written into memory");
     COMPRESSOR
         .with_borrow_mut(|compressor| compressor.compress(&text))

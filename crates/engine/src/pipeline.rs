@@ -15,7 +15,7 @@ use crate::source::Origin;
 
 /// An item as it came to a step.
 struct Before {
-    /// Where the step may change it and that is recorded.
+    /// Where the step may change a part of it and that is recorded.
     value: Option<Value>,
     /// What nested steps add behind so many entries belongs to the step's own entry.
     traces: usize,
@@ -27,7 +27,7 @@ pub(crate) async fn run(steps: &[Step], batch: &mut Batch, session: &Session<'_>
             break;
         }
         let aside = set_aside(step, batch, session).await;
-        let copies = session.traces && step.step.rewrites();
+        let copies = session.traces && step.step.rewrites() && !step.step.replaces();
         let before = |item: &Item| {
             item.is_going().then(|| Before {
                 value: copies.then(|| item.value.clone()),
@@ -63,7 +63,11 @@ pub(crate) async fn run(steps: &[Step], batch: &mut Batch, session: &Session<'_>
 fn entry(step: &Step, item: &mut Item, before: Before, failure: Option<&Error>) -> Value {
     let nested = item.carried.traces.split_off(before.traces);
     let mut entry = json!({ "step": step.id, "kind": step.kind });
-    if before.value.is_some_and(|before| before != item.value) {
+    let is_new = match before.value {
+        Some(before) => before != item.value,
+        None => step.step.replaces() && failure.is_none(),
+    };
+    if is_new {
         entry["after"] = item.value.clone();
     }
     if !nested.is_empty() {

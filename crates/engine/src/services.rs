@@ -10,7 +10,7 @@ use weir_model::{Address, Error, TaskId};
 use weir_sdk::connector::{Exchange, Written};
 use weir_sdk::expressions::{Expression, Job, ReferenceSource, evaluate_all};
 use weir_sdk::step::{Batch, Placed, Services, Write};
-use weir_sdk::store::Loaded;
+use weir_sdk::store::{Change, Loaded};
 
 use crate::kept;
 use crate::pipeline;
@@ -43,6 +43,8 @@ pub(crate) struct Notes {
     pub(crate) failing: Option<(String, Error)>,
     /// Tasks with a finished effect in their journal.
     pub(crate) has_effect: Vec<TaskId>,
+    /// Changes that wait for the next commit of the batch: what a crash would lose of them is looked up.
+    pub(crate) due: Vec<Change>,
     /// May a write of unknown outcome be sent again; by task, of the write that failed.
     pub(crate) repeats: HashMap<TaskId, weir_model::retry::Repeat>,
 }
@@ -59,6 +61,19 @@ impl<'a> Session<'a> {
             loaded: HashMap::new(),
             notes: Mutex::default(),
         }
+    }
+
+    /// Commits what is due, then these.
+    pub(crate) async fn commit(&self, changes: Vec<Change>) -> Result<(), Error> {
+        let due = std::mem::take(&mut self.notes().due);
+        let all: Vec<Change> = due.iter().cloned().chain(changes).collect();
+        let outcome = self.shared.store.commit(all).await;
+        if outcome.is_err() {
+            let mut notes = self.notes();
+            let later = std::mem::replace(&mut notes.due, due);
+            notes.due.extend(later);
+        }
+        outcome.map(drop)
     }
 
     pub(crate) fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {

@@ -448,11 +448,13 @@ async fn news(
 ) -> Result<(Vec<Found>, Vec<Change>), Error> {
     if !is_snapshot {
         let fresh = |entity: &Found| {
+            // Without a time nothing is known to lie in an overlap.
+            let Some(at) = entity.changed_at else { return true };
             let hash: String = json::hash(&entity.value)
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect();
-            cursor.note(&entity.key, entity.changed_at, &hash)
+            cursor.note(&entity.key, at, &hash)
         };
         return Ok((found.into_iter().filter(fresh).collect(), Vec::new()));
     }

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use weir_model::config::{OnError, Trace};
 use weir_model::dependency::Need;
@@ -104,9 +106,9 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
             .breakers
             .open(connection, error, shared.context.clock.monotonic_ms());
     }
-    let mut calls = calls_by_task(&mut notes);
+    let calls = calls(&mut notes);
     let at = shared.context.clock.now();
-    let (mut changes, mut nexts, mut met) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut changes, mut nexts, mut met) = (std::mem::take(&mut notes.due), Vec::new(), Vec::new());
     // The target holds what the key should be: its older failures are over.
     let mut settled: HashSet<TaskId> = HashSet::new();
     for item in &mut batch.items {
@@ -115,8 +117,10 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         };
         let failed = matches!(item.verdict, Verdict::Fail(_));
         if route.trace == Trace::Full || (route.trace == Trace::OnFailure && failed) {
-            let steps = std::mem::take(&mut item.carried.traces);
-            let record = json!({ "steps": steps, "calls": calls.remove(&item.task).unwrap_or_default() });
+            let record = Record {
+                steps: std::mem::take(&mut item.carried.traces),
+                calls: calls.get(&item.task).map_or(&[], Vec::as_slice),
+            };
             let bytes = payload::pack(&record);
             changes.push(Change::PutAttempt {
                 task: item.task,
@@ -497,9 +501,16 @@ fn resolve_dead(
     }
 }
 
-/// The exchanges of each task, bodies cut.
-fn calls_by_task(notes: &mut Notes) -> HashMap<TaskId, Vec<Value>> {
-    let mut calls: HashMap<TaskId, Vec<Value>> = HashMap::new();
+/// What is kept of one attempt.
+#[derive(Serialize)]
+struct Record<'a> {
+    steps: Vec<Value>,
+    calls: &'a [Arc<RawValue>],
+}
+
+/// The exchanges of each task, bodies cut; each is written out once for all its tasks.
+fn calls(notes: &mut Notes) -> HashMap<TaskId, Vec<Arc<RawValue>>> {
+    let mut calls: HashMap<TaskId, Vec<Arc<RawValue>>> = HashMap::new();
     for (tasks, exchange) in std::mem::take(&mut notes.exchanges) {
         let limit = if tasks.len() > 1 {
             SHARED_BODY_BYTES_MAX
@@ -511,7 +522,9 @@ fn calls_by_task(notes: &mut Notes) -> HashMap<TaskId, Vec<Value>> {
             answer_body: exchange.answer_body.map(|body| cut(body, limit)),
             ..exchange
         };
-        let call = json!(exchange);
+        let call: Arc<RawValue> = to_raw_value(&exchange)
+            .expect("an exchange is text and numbers")
+            .into();
         for task in tasks {
             calls.entry(task).or_default().push(call.clone());
         }

@@ -52,8 +52,7 @@ impl Cursor {
     }
 
     /// Notes an entity of the page being read. True when it is news: not the repeat of an overlapping read.
-    pub fn note(&mut self, key: &str, at: Option<Timestamp>, hash: &str) -> bool {
-        let Some(at) = at else { return true };
+    pub fn note(&mut self, key: &str, at: Timestamp, hash: &str) -> bool {
         let repeat = self
             .overlap
             .get(key)
@@ -109,8 +108,8 @@ impl Cursor {
 mod tests {
     use super::*;
 
-    fn at(second: i64) -> Option<Timestamp> {
-        Some(Timestamp::from_second(1_700_000_000 + second).expect("in range"))
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).expect("in range")
     }
 
     #[test]
@@ -119,12 +118,16 @@ mod tests {
         assert!(cursor.note("b", at(50), "1"));
         assert!(cursor.note("a", at(10), "1"));
         cursor.turn_page(Value::from(2));
-        assert_eq!((cursor.from, cursor.high_water), (None, at(50)));
+        assert_eq!((cursor.from, cursor.high_water), (None, Some(at(50))));
         cursor.end();
-        assert_eq!((cursor.from, cursor.page.clone()), (at(50), None));
+        assert_eq!((cursor.from, cursor.page.clone()), (Some(at(50)), None));
         cursor.end();
-        assert_eq!(cursor.from, at(50), "a read that found nothing moves nothing");
-        assert_eq!(cursor.since(OVERLAP_MS), at(-10));
+        assert_eq!(
+            cursor.from,
+            Some(at(50)),
+            "a read that found nothing moves nothing"
+        );
+        assert_eq!(cursor.since(OVERLAP_MS), Some(at(-10)));
     }
 
     #[test]

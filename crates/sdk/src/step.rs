@@ -95,6 +95,12 @@ pub trait Step: Send + Sync {
         true
     }
 
+    /// True for a step that puts another entity in the place of the old one: its trace shows the new one without a
+    /// comparison.
+    fn replaces(&self) -> bool {
+        false
+    }
+
     /// True for a step that changes something outside of Weir; such steps are captured in a try-out.
     fn has_effect(&self) -> bool {
         false

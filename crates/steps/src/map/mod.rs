@@ -52,6 +52,10 @@ impl StepKind for Kind {
 
 #[async_trait]
 impl Step for Apply {
+    fn replaces(&self) -> bool {
+        true
+    }
+
     async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error> {
         let results = services.evaluate(self.map.expression.as_ref(), batch).await;
         for (item, result) in batch.items.iter_mut().zip(results) {
