@@ -32,17 +32,12 @@ async fn natural_keys_arrive_and_a_second_write_sends_nothing() {
             let journal = Journal::default();
             let root = category("a root/1", Value::Null);
             let child = category("child", json!({ "categoryKey": "a root/1", "sortOrder": 3 }));
-            let ended = all_words(
-                &upsert(
-                    shop.as_ref(),
-                    "categories",
-                    "categoryKey",
-                    vec![root.clone(), child.clone()],
-                    &journal,
-                )
-                .await,
-            );
-            assert_eq!(ended, ["created", "created"]);
+            // One after the other: what is written together has no order.
+            for row in [&root, &child] {
+                let rows = vec![row.clone()];
+                let written = upsert(shop.as_ref(), "categories", "categoryKey", rows, &journal).await;
+                assert_eq!(all_words(&written), ["created"]);
+            }
             let ended = all_words(
                 &upsert(
                     shop.as_ref(),
@@ -104,4 +99,20 @@ async fn natural_keys_arrive_and_a_second_write_sends_nothing() {
             }
         }
     }
+}
+
+/// The connector takes one row a request and four requests at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_one_write_go_side_by_side_as_far_as_the_connection_may() {
+    let running = spryker::start(Options::default()).await.unwrap();
+    let key = ("api_key", json!({ "key": "weir-api-key" }));
+    let shop = connect("spryker-backend-api", &running.url(), key);
+    let rows = (0..12)
+        .map(|number| category(&format!("root-{number}"), Value::Null))
+        .collect();
+    let journal = Journal::default();
+    let written = upsert(shop.as_ref(), "categories", "categoryKey", rows, &journal).await;
+    assert_eq!(all_words(&written), vec!["created"; 12]);
+    assert_eq!(*journal.at_once_max.lock().unwrap(), 4);
+    assert_eq!(journal.finished.lock().unwrap().len(), 12);
 }

@@ -80,6 +80,8 @@ pub(crate) struct Journal {
     pub(crate) intended: Mutex<Vec<(String, usize)>>,
     pub(crate) finished: Mutex<Vec<(String, usize)>>,
     pub(crate) exchanges: Mutex<Vec<Exchange>>,
+    /// The most that was intended and not yet finished.
+    pub(crate) at_once_max: Mutex<usize>,
 }
 
 impl Journal {
@@ -101,6 +103,9 @@ impl Effects for Journal {
             .lock()
             .unwrap()
             .push((effect.to_owned(), rows.len()));
+        let under_way = self.intended.lock().unwrap().len() - self.finished.lock().unwrap().len();
+        let mut most = self.at_once_max.lock().unwrap();
+        *most = under_way.max(*most);
         Ok(())
     }
     async fn finish(&self, effect: &str, results: Vec<(usize, Result<Value, Error>)>) -> Result<(), Error> {
