@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use weir_model::dependency::{Need, chain};
+use weir_model::order::Entry;
 use weir_model::task::{Event, State as TaskState, next};
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{Change, End, Move, NewTask, TaskDetail};
 
 use crate::shared::Shared;
+use crate::state::RouteState;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -46,14 +48,11 @@ impl Action {
 pub(crate) async fn act(shared: &Shared, task: &TaskId, action: Action) -> Result<TaskState, Error> {
     let detail = find(shared, task).await?;
     let route = detail.row.route.clone();
-    let (from, to) = {
+    let (from, to, held) = {
         // The memory is ahead of the store while a worker decides: what it calls running is not to be touched.
-        let state = shared
-            .lock()
-            .route(&route)
-            .keys
-            .get(task)
-            .map_or(detail.row.state, |entry| entry.state);
+        let mut memory = shared.lock();
+        let place = memory.route(&route);
+        let state = place.keys.get(task).map_or(detail.row.state, |entry| entry.state);
         let to = next(state, action.event()).ok_or_else(|| {
             Error::new(
                 Kind::Conflict,
@@ -65,8 +64,20 @@ pub(crate) async fn act(shared: &Shared, task: &TaskId, action: Action) -> Resul
                 ),
             )
         })?;
-        (state, to)
+        if action == Action::Retry {
+            refuse_overtaken(place, task)?;
+        }
+        // Nobody takes it while this is stored.
+        (state, to, place.hold(task))
     };
+    let held: Vec<Entry> = held.into_iter().collect();
+    if action == Action::Retry
+        && from == TaskState::Dead
+        && let Err(error) = refuse_older(shared, &detail, "retrying").await
+    {
+        shared.let_go(&route, &held).await;
+        return Err(error);
+    }
     let at = shared.context.clock.now();
     let by = format!("{} by a person", action.word());
     let change = if to.is_finished() {
@@ -84,7 +95,10 @@ pub(crate) async fn act(shared: &Shared, task: &TaskId, action: Action) -> Resul
             ..Move::to(*task, from, to, at)
         })
     };
-    shared.store.commit(vec![change]).await?;
+    if let Err(error) = shared.store.commit(vec![change]).await {
+        shared.let_go(&route, &held).await;
+        return Err(error);
+    }
     {
         let mut state = shared.lock();
         state.unpark(&route, task);
@@ -121,19 +135,7 @@ pub(crate) async fn replay(shared: &Shared, task: &TaskId) -> Result<TaskId, Err
         return Ok(*task);
     }
     let scope = &shared.configuration.scope;
-    let delivered = shared
-        .store
-        .delivered(scope, &detail.row.route, std::slice::from_ref(&detail.row.key))
-        .await?;
-    if let Some(Some(delivered)) = delivered.first()
-        && delivered.version > detail.row.sequence
-    {
-        let message = format!(
-            "a newer version of `{}` was delivered at {}; replaying task {task} would put an old one in its place",
-            detail.row.key, delivered.at
-        );
-        return Err(Error::new(Kind::Conflict, message));
-    }
+    refuse_older(shared, &detail, "replaying").await?;
     let id = TaskId(shared.context.dice.uuid());
     let new = NewTask {
         id,
@@ -147,7 +149,7 @@ pub(crate) async fn replay(shared: &Shared, task: &TaskId) -> Result<TaskId, Err
     };
     let sequences = shared.store.commit(vec![Change::InsertTask(new)]).await?;
     let sequence = sequences.first().copied().unwrap_or_default();
-    let entry = weir_model::order::Entry {
+    let entry = Entry {
         task: id,
         key: detail.row.key,
         sequence,
@@ -158,6 +160,54 @@ pub(crate) async fn replay(shared: &Shared, task: &TaskId) -> Result<TaskId, Err
     shared.lock().route(&detail.row.route).keys.put(entry);
     shared.signal(&detail.row.route);
     Ok(id)
+}
+
+/// What is older than what was delivered last must not be put in its place.
+pub(crate) async fn refuse_older(shared: &Shared, detail: &TaskDetail, doing: &str) -> Result<(), Error> {
+    let row = &detail.row;
+    let delivered = shared
+        .store
+        .delivered(
+            &shared.configuration.scope,
+            &row.route,
+            std::slice::from_ref(&row.key),
+        )
+        .await?;
+    match delivered.first() {
+        Some(Some(delivered)) if delivered.version > row.sequence => {
+            let message = format!(
+                "a newer version of `{}` was delivered at {}; {doing} task {} would put an old one in its place",
+                row.key, delivered.at, row.id
+            );
+            Err(Error::new(Kind::Conflict, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A dead task is passed by newer ones of its key; behind one that has begun there is no way back.
+pub(crate) fn refuse_overtaken(place: &RouteState, task: &TaskId) -> Result<(), Error> {
+    let Some(entry) = place
+        .keys
+        .get(task)
+        .filter(|entry| entry.state == TaskState::Dead)
+    else {
+        return Ok(());
+    };
+    let newer = place.keys.tasks_of(&entry.key).find(|newer| {
+        let has_begun = newer.state == TaskState::Running || newer.has_effect;
+        newer.sequence > entry.sequence && newer.state != TaskState::Dead && has_begun
+    });
+    match newer {
+        None => Ok(()),
+        Some(newer) => {
+            let message = format!(
+                "task {} brings a newer version of `{}` and has begun; this one would be put in its place. Its success                  closes this failure by itself; if it fails too, try again then",
+                newer.task, entry.key
+            );
+            Err(Error::new(Kind::Conflict, message))
+        }
+    }
 }
 
 pub(crate) async fn find(shared: &Shared, task: &TaskId) -> Result<TaskDetail, Error> {

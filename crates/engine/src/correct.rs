@@ -51,8 +51,14 @@ pub(crate) async fn correct(shared: &Shared, task: &TaskId, correction: &Correct
     check_key(shared, route, &detail.row.key, &after).await?;
     check_schema(route, &before, &after)?;
 
-    // Out of the order while it is changed, so that no worker takes it with the old entity.
+    // Held while it is changed, so that no worker takes it with the old entity and no newer one of its key passes it.
     let entry = take(shared, name, task, &detail.row.key, detail.row.state)?;
+    if entry.state == TaskState::Dead
+        && let Err(error) = crate::actions::refuse_older(shared, &detail, "correcting").await
+    {
+        shared.let_go(name, &[entry]).await;
+        return Err(error);
+    }
     let at = shared.context.clock.now();
     let mut changes = vec![Change::PutInput {
         task: *task,
@@ -64,36 +70,29 @@ pub(crate) async fn correct(shared: &Shared, task: &TaskId, correction: &Correct
             ..Move::to(*task, entry.state, TaskState::Queued, at)
         }));
     }
-    let stored = shared.store.commit(changes).await;
+    if let Err(error) = shared.store.commit(changes).await {
+        shared.let_go(name, &[entry]).await;
+        return Err(error);
+    }
     {
         let mut state = shared.lock();
-        match &stored {
-            Ok(_) => {
-                state.unpark(name, task);
-                let entry = Entry {
-                    state: TaskState::Queued,
-                    due: None,
-                    ..entry
-                };
-                state.route(name).keys.put(entry);
-            }
-            Err(_) => state.route(name).keys.put(entry),
-        }
+        state.unpark(name, task);
+        state.route(name).set(task, TaskState::Queued, None);
     }
     shared.signal(name);
     shared.progress.notify_waiters();
-    stored.map(|_| after)
+    Ok(after)
 }
 
 fn take(shared: &Shared, route: &str, task: &TaskId, key: &str, stored: TaskState) -> Result<Entry, Error> {
     let mut state = shared.lock();
-    let keys = &mut state.route(route).keys;
-    let found = keys.get(task).map(|entry| entry.state);
-    match found {
-        Some(TaskState::Queued | TaskState::Waiting | TaskState::Retrying | TaskState::Dead) => Ok(keys
-            .remove(task)
-            .expect("the entry was found under the same lock")),
-        state => {
+    let place = state.route(route);
+    crate::actions::refuse_overtaken(place, task)?;
+    let found = place.keys.get(task).map(|entry| entry.state);
+    match place.hold(task) {
+        Some(entry) => Ok(entry),
+        None => {
+            let state = found;
             let hint = match state {
                 Some(_) => "wait until the attempt has ended",
                 None => "`weir tasks replay` makes a new task of one that has ended",

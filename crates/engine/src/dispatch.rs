@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use weir_model::config::Switch;
 use weir_model::dependency::{Fact, Need, is_satisfied};
+use weir_model::order::Entry;
 use weir_model::task::State as TaskState;
 use weir_model::{Error, TaskId};
 use weir_sdk::expressions::{Job, NoReferences, Scope, evaluate_all};
@@ -38,15 +39,15 @@ pub(crate) async fn run_route(shared: Arc<Shared>, name: String) {
         let Ok(permit) = permits.clone().acquire_owned().await else {
             return;
         };
-        let Some(tasks) = next_batch(&shared, &name, &signal).await else {
+        let Some(mut tasks) = next_batch(&shared, &name, &signal).await else {
             return;
         };
         let shared_batch = shared.clone();
         let name = name.clone();
         let signal = signal.clone();
         shared.tracker.spawn(async move {
-            if let Err(error) = process(&shared_batch, &name, &tasks).await {
-                give_back(&shared_batch, &name, &tasks);
+            if let Err(error) = process(&shared_batch, &name, &mut tasks).await {
+                give_back(&shared_batch, &name, &tasks).await;
                 match error.get("connection").filter(|_| error.kind.concerns_connection()) {
                     // What the batch needs to know stands behind a connection that is away.
                     Some(connection) => {
@@ -100,6 +101,7 @@ async fn next_batch(shared: &Shared, name: &str, signal: &tokio::sync::Notify) -
             }
         };
         tokio::select! {
+            biased;
             () = signal.notified() => {}
             () = closed => {}
             () = sleep => {}
@@ -123,7 +125,8 @@ pub(crate) fn pause_reason(shared: &Shared, name: &str) -> Option<String> {
     })
 }
 
-async fn process(shared: &Shared, name: &str, tasks: &[TaskId]) -> Result<(), Error> {
+/// Leaves in `tasks` those that it still has in hand.
+async fn process(shared: &Shared, name: &str, tasks: &mut Vec<TaskId>) -> Result<(), Error> {
     let route = shared.route(name)?;
     let mut ready = Vec::with_capacity(tasks.len());
     for loaded in shared.store.load(tasks).await? {
@@ -134,6 +137,7 @@ async fn process(shared: &Shared, name: &str, tasks: &[TaskId]) -> Result<(), Er
         forget_missing(shared, name, tasks, &ready);
     }
     let ready = hold_waiting(shared, name, route, ready).await?;
+    *tasks = ready.iter().map(|r| r.loaded.task.id).collect();
     if ready.is_empty() {
         return Ok(());
     }
@@ -149,18 +153,28 @@ fn forget_missing(shared: &Shared, name: &str, tasks: &[TaskId], ready: &[Ready]
     }
 }
 
-fn give_back(shared: &Shared, name: &str, tasks: &[TaskId]) {
-    let mut state = shared.lock();
-    let route = state.route(name);
-    for task in tasks {
-        if route
-            .keys
-            .get(task)
-            .is_some_and(|entry| entry.state == TaskState::Running)
-        {
-            route.set(task, TaskState::Queued, None);
+/// Nobody works on these any more: what was leased is queued again, as after a crash.
+async fn give_back(shared: &Shared, name: &str, tasks: &[TaskId]) {
+    let at = shared.context.clock.now();
+    let held: Vec<Entry> = {
+        let mut state = shared.lock();
+        let keys = &state.route(name).keys;
+        tasks.iter().filter_map(|task| keys.get(task).cloned()).collect()
+    };
+    let leased = match shared.load_surely(tasks).await {
+        Ok(loaded) => loaded.into_iter().filter(|l| l.task.state == TaskState::Running),
+        Err(error) => {
+            tracing::error!(route.id = name, error = %error, "a batch of `{name}` stays leased until the next start: {error}");
+            return;
+        }
+    };
+    for task in leased {
+        let back = Move::to(task.task.id, TaskState::Running, TaskState::Queued, at);
+        if let Err(error) = shared.commit_surely(vec![Change::Move(back)]).await {
+            tracing::error!(route.id = name, error = %error, "task {} stays leased: {error}", task.task.id);
         }
     }
+    shared.let_go(name, &held).await;
 }
 
 /// What keeps a task from starting.
@@ -234,6 +248,8 @@ async fn hold_waiting(
         }
     }
     shared.queue_waiting(&free).await;
+    let keys = tasks.into_iter().map(|ready| ready.loaded.task.key).collect();
+    shared.wake_for_delivered(name, keys).await;
     shared.lock().wakings -= 1;
     shared.progress.notify_waiters();
     Ok(go)
@@ -244,10 +260,13 @@ async fn lacking(shared: &Shared, name: &str, route: &Route, ready: &[Ready]) ->
     let first: Vec<usize> = {
         let mut state = shared.lock();
         let place = state.route(name);
-        // After a first attempt nothing is looked at again; and a person may have let it go.
+        // After a first attempt, also one that does not count, nothing is looked at again; and a person may have let it
+        // go.
         (0..ready.len())
             .filter(|i| {
-                ready[*i].loaded.task.attempts == 0 && !place.released.contains(&ready[*i].loaded.task.id)
+                let task = &ready[*i].loaded.task;
+                let is_new = task.attempts == 0 && task.state != TaskState::Retrying;
+                is_new && !place.released.contains(&task.id)
             })
             .collect()
     };

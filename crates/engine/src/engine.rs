@@ -8,7 +8,7 @@ use weir_model::config::{RouteLimits, Switch};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, RunId, TaskId};
 use weir_sdk::Context;
-use weir_sdk::store::{Change, Move, Store, StoredSwitch};
+use weir_sdk::store::{Change, Move, RunOutcome, Store, StoredSwitch};
 
 use crate::accept::{self, Accepted, Arrival};
 use crate::actions::{self, Action};
@@ -23,6 +23,8 @@ use crate::{dispatch, loops, source};
 
 /// Rows read at once when the memory is rebuilt.
 const ADOPT_ROWS: usize = 2_000;
+/// A route has one run at a time; where the clock was set back, an older one may stand among the newest.
+const OPEN_RUNS: usize = 100;
 /// Where switches set by a person are kept.
 const SWITCHES: &str = "switches";
 
@@ -127,6 +129,7 @@ impl Engine {
                 return;
             }
             tokio::select! {
+                biased;
                 () = progress => {}
                 () = self.shared.context.clock.sleep_ms(500) => {}
             }
@@ -190,6 +193,25 @@ impl Engine {
     }
 }
 
+/// Runs that a dead process had under way: the next one of the route goes on at their page.
+async fn end_runs(shared: &Shared) -> Result<(), Error> {
+    let scope = &shared.configuration.scope;
+    for route in shared.configuration.routes.keys() {
+        let runs = shared.store.runs(scope, Some(route), OPEN_RUNS).await?;
+        let end = |run: &weir_sdk::store::Run| Change::EndRun {
+            run: run.id,
+            at: shared.context.clock.now(),
+            outcome: RunOutcome::Stopped("the process ended".to_owned()),
+        };
+        let open = runs.iter().filter(|run| run.ended_at.is_none());
+        let ends: Vec<Change> = open.map(end).collect();
+        if !ends.is_empty() {
+            shared.store.commit(ends).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Memory from the live rows. What is running there was held by a process that is gone.
 async fn adopt(shared: &Shared) -> Result<(), Error> {
     let scope = &shared.configuration.scope;
@@ -234,6 +256,7 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
         };
         shared.lock().route(name).switch = switch;
     }
+    end_runs(shared).await?;
     // What a parked task waited for may have been delivered in the transaction before the crash.
     let parked: Vec<(String, TaskId)> = {
         let state = shared.lock();

@@ -2,6 +2,9 @@
 //! It names no connector and no step; it is handed a [`Configuration`](configuration::Configuration) in which everything
 //! is ready.
 //!
+//! It replays under a seed (`cargo xtask simulate`): time, chance and systems come through the context, every `select!` is
+//! `biased`, and nothing walks a hash map in its own order.
+//!
 //! Read first: [`Engine`] (what the doors call), [`configuration::Route`] (what it carries out), and along the main path
 //! the files `source.rs`, `dispatch.rs`, `worker.rs`, `pipeline.rs`, `write.rs`.
 

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use weir_model::TaskId;
 use weir_model::dependency::Need;
 use weir_model::task::State as TaskState;
 use weir_sdk::expressions::Want;
-use weir_sdk::store::{Change, Move};
+use weir_sdk::store::{Change, LiveTask, Move};
 
 use crate::actions;
 use crate::configuration::Lookup;
@@ -26,6 +25,7 @@ pub(crate) async fn trigger(shared: Arc<Shared>, route: String, every_ms: u64) {
         let now_ms = shared.context.clock.monotonic_ms();
         if now_ms < next_ms {
             tokio::select! {
+                biased;
                 () = shared.context.clock.sleep_ms(next_ms - now_ms) => {}
                 () = shared.stopping.cancelled() => return,
             }
@@ -46,6 +46,7 @@ pub(crate) async fn trigger(shared: Arc<Shared>, route: String, every_ms: u64) {
 pub(crate) async fn refresh_lookup(shared: Arc<Shared>, table: String, every_ms: u64) {
     loop {
         tokio::select! {
+            biased;
             () = shared.context.clock.sleep_ms(every_ms) => {}
             () = shared.stopping.cancelled() => return,
         }
@@ -120,6 +121,7 @@ async fn begin_patiently(shared: &Shared, route: &str) -> Result<weir_sdk::store
         match source::begin(shared, route, "resend").await {
             Err(error) if error.kind == weir_model::Kind::Conflict && !shared.stopping.is_cancelled() => {
                 tokio::select! {
+                    biased;
                     () = progress => {}
                     () = shared.context.clock.sleep_ms(1_000) => {}
                 }
@@ -175,6 +177,7 @@ pub(crate) async fn probe(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
+            biased;
             () = sleep => {}
             () = shared.breakers.opened.notified() => {}
             () = shared.stopping.cancelled() => return,
@@ -186,6 +189,7 @@ pub(crate) async fn probe(shared: Arc<Shared>) {
 pub(crate) async fn tidy(shared: Arc<Shared>) {
     loop {
         tokio::select! {
+            biased;
             () = shared.context.clock.sleep_ms(TIDY_MS) => {}
             () = shared.stopping.cancelled() => return,
         }
@@ -203,6 +207,7 @@ pub(crate) async fn tidy(shared: Arc<Shared>) {
 pub(crate) async fn sweep(shared: Arc<Shared>) {
     loop {
         tokio::select! {
+            biased;
             () = shared.context.clock.sleep_ms(SWEEP_MS) => {}
             () = shared.stopping.cancelled() => return,
         }
@@ -239,26 +244,45 @@ async fn bury_expired(shared: &Shared) -> Result<(), weir_model::Error> {
         let chain = actions::waiting_reasons(shared, &task.route, &task.id).join("; ");
         let message = format!("`{}` waited too long: {chain}", task.key);
         let error = weir_model::Error::new(weir_model::Kind::NotFound, message).with("entity", &task.key);
-        bury(shared, &task.route, &task.id, error, now).await?;
+        match bury(shared, &task, error, now).await {
+            Err(error) if error.kind == weir_model::Kind::Conflict => {} // woken in this very moment
+            outcome => outcome?,
+        }
     }
     Ok(())
 }
 
 async fn bury(
     shared: &Shared,
-    route: &str,
-    task: &TaskId,
+    task: &LiveTask,
     error: weir_model::Error,
     at: jiff::Timestamp,
 ) -> Result<(), weir_model::Error> {
+    let route = &task.route;
+    let Some(held) = shared.lock().route(route).hold(&task.id) else {
+        return Ok(());
+    };
     let change = Move {
         error: Some(error),
-        ..Move::to(*task, TaskState::Waiting, TaskState::Dead, at)
+        ..Move::to(task.id, TaskState::Waiting, TaskState::Dead, at)
     };
-    shared.store.commit(vec![Change::Move(change)]).await?;
-    let mut state = shared.lock();
-    state.unpark(route, task);
-    state.route(route).set(task, TaskState::Dead, None);
+    if let Err(error) = shared.store.commit(vec![Change::Move(change)]).await {
+        shared.let_go(route, &[held]).await;
+        return Err(error);
+    }
+    {
+        let mut state = shared.lock();
+        state.unpark(route, &task.id);
+        state.route(route).set(&task.id, TaskState::Dead, None);
+    }
+    // The next of the key moves up, and who waited for its end looks again.
+    shared.signal(route);
+    shared.progress.notify_waiters();
+    let need = Need::Key {
+        route: route.clone(),
+        key: task.key.clone(),
+    };
+    shared.wake(&[need]).await;
     Ok(())
 }
 

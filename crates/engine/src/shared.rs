@@ -5,15 +5,16 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::dependency::Need;
+use weir_model::order::Entry;
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::Context;
-use weir_sdk::store::{Change, Move, Store};
+use weir_sdk::store::{Change, Loaded, Move, Store};
 
 use crate::breaker::Breakers;
 use crate::configuration::{Configuration, Route};
 use crate::references::References;
-use crate::state::State;
+use crate::state::{self, State};
 use crate::stripes::Stripes;
 
 /// What every loop of the engine works on.
@@ -80,6 +81,76 @@ impl Shared {
         }
     }
 
+    /// What was to be stored about held tasks was not: each is again what the store says it is, for somebody else was
+    /// faster, or the store cannot write.
+    pub(crate) async fn let_go(&self, route: &str, held: &[Entry]) {
+        if held.is_empty() {
+            return;
+        }
+        let tasks: Vec<TaskId> = held.iter().map(|entry| entry.task).collect();
+        let loaded = self.load_surely(&tasks).await;
+        let mut state = self.lock();
+        for entry in held {
+            let now = match &loaded {
+                Ok(loaded) => loaded
+                    .iter()
+                    .find(|loaded| loaded.task.id == entry.task)
+                    .map(|loaded| state::entry(&loaded.task)),
+                Err(_) => Some(entry.clone()),
+            };
+            if now.as_ref().is_none_or(|now| now.state != TaskState::Waiting) {
+                state.unpark(route, &entry.task);
+            }
+            let keys = &mut state.route(route).keys;
+            match now {
+                Some(now) => keys.put(now),
+                None => drop(keys.remove(&entry.task)),
+            }
+        }
+        drop(state);
+        self.signal(route);
+        self.progress.notify_waiters();
+    }
+
+    /// Loads, and tries again for as long as the store cannot be read.
+    pub(crate) async fn load_surely(&self, tasks: &[TaskId]) -> Result<Vec<Loaded>, Error> {
+        loop {
+            match self.store.load(tasks).await {
+                Err(error) if error.kind == Kind::Unavailable && !self.stopping.is_cancelled() => {
+                    tracing::error!(error = %error, "the store cannot be read; trying again: {error}");
+                    self.context.clock.sleep_ms(1_000).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// A task of these keys is no longer on its way, yet nothing was delivered: it waits, itself. Who waits for the key
+    /// and can have what was delivered before looks again.
+    pub(crate) async fn wake_for_delivered(&self, route: &str, keys: Vec<String>) {
+        let need = |key: &String| Need::Key {
+            route: route.to_owned(),
+            key: key.clone(),
+        };
+        let keys: Vec<String> = {
+            let state = self.lock();
+            let is_awaited = |key: &String| !state.waiters.of(&need(key)).is_empty();
+            keys.into_iter().filter(is_awaited).collect()
+        };
+        if keys.is_empty() {
+            return;
+        }
+        let scope = &self.configuration.scope;
+        let needs: Vec<Need> = match self.store.delivered(scope, route, &keys).await {
+            Ok(delivered) => {
+                let known = keys.iter().zip(&delivered).filter(|(_, d)| d.is_some());
+                known.map(|(key, _)| need(key)).collect()
+            }
+            Err(_) => keys.iter().map(need).collect(),
+        };
+        self.wake(&needs).await;
+    }
+
     /// Looks again at the tasks that missed these needs. Returns when the woken ones are queued, durably.
     pub(crate) async fn wake(&self, needs: &[Need]) {
         let free: Vec<(String, TaskId)> = {
@@ -108,7 +179,7 @@ impl Shared {
                 tracing::debug!(error = %error, "waking one by one: {error}");
                 queued = Vec::new();
                 for pair in chunk {
-                    if self.store.commit(vec![change(&pair.1)]).await.is_ok() {
+                    if self.commit_surely(vec![change(&pair.1)]).await.is_ok() {
                         queued.push(pair);
                     }
                 }
@@ -116,7 +187,15 @@ impl Shared {
             let mut state = self.lock();
             for (route, task) in queued {
                 state.unpark(route, task);
-                state.route(route).set(task, TaskState::Queued, None);
+                let place = state.route(route);
+                // Who holds it meanwhile finds out by a conflict, and puts it where it belongs.
+                if place
+                    .keys
+                    .get(task)
+                    .is_some_and(|entry| entry.state == TaskState::Waiting)
+                {
+                    place.set(task, TaskState::Queued, None);
+                }
             }
         }
         for route in tasks.iter().map(|(route, _)| route) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use weir_model::config::Read;
 use weir_model::cursor::{Cursor, OVERLAP_MS};
+use weir_model::dependency::Need;
 use weir_model::order::Entry;
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, RunId, TaskId, json, retry};
@@ -141,6 +142,7 @@ async fn read_one(
         .cursor(scope, &run.route, index)
         .await?
         .unwrap_or_default();
+    cursor.begin(shared.context.clock.now());
     let is_snapshot = route.changed_since.as_deref() == Some("snapshot");
     let since = match &route.changed_since {
         Some(field) if !is_snapshot => cursor.since(OVERLAP_MS).map(|at| (field.clone(), at)),
@@ -241,7 +243,7 @@ async fn hold_back(shared: &Shared, route: &Route, run: &Run) -> Option<String> 
         {
             let mut state = shared.lock();
             let place = state.route(&run.route);
-            let waiting = place.keys.count(TaskState::Waiting) as u64;
+            let waiting = place.waiting();
             let has_room = place.active() < route.limits.queue;
             // A route that others wait for reads on: the parents may be on pages not read yet.
             if has_room && (waiting < route.limits.waiting || is_awaited) {
@@ -249,6 +251,7 @@ async fn hold_back(shared: &Shared, route: &Route, run: &Run) -> Option<String> 
             }
         }
         tokio::select! {
+            biased;
             () = progress => {}
             () = shared.context.clock.sleep_ms(1_000) => {}
             () = shared.stopping.cancelled() => {}
@@ -275,6 +278,7 @@ async fn fetch(
             return Ok(None);
         }
         let answer = tokio::select! {
+            biased;
             answer = connection.read(request, &NoObserver) => answer,
             () = shared.stopping.cancelled() => return Ok(None),
         };
@@ -315,6 +319,7 @@ async fn fetch(
                     "reading goes on in {after_ms} ms: {error}"
                 );
                 tokio::select! {
+                    biased;
                     () = shared.context.clock.sleep_ms(after_ms) => {}
                     () = shared.stopping.cancelled() => return Ok(None),
                 }
@@ -335,6 +340,7 @@ pub(crate) async fn wait_closed(shared: &Shared, connection: &str) -> bool {
             return true;
         }
         tokio::select! {
+            biased;
             () = closed => {}
             () = shared.stopping.cancelled() => {}
         }
@@ -520,65 +526,82 @@ pub(crate) async fn store(
         Storing::Surely => held.await,
         Storing::Once => patiently(shared, held).await?,
     };
-    // Taken out of the order before the commit, so that no worker leases what is about to be replaced.
-    let mut replaced: Vec<Entry> = Vec::new();
-    if route.latest_only {
-        let mut state = shared.lock();
-        for (id, key) in &new {
-            for old in state.route(&origin.route).keys.superseded_by(key, i64::MAX) {
-                if let Some(entry) = state.route(&origin.route).keys.remove(&old) {
-                    changes.push(Change::End(End {
-                        task: old,
-                        from: entry.state,
-                        to: TaskState::Skipped,
-                        at,
-                        reason: Some(format!("superseded by {id}")),
-                        warnings: Vec::new(),
-                    }));
-                    replaced.push(entry);
+    let (sequences, replaced) = loop {
+        let replaced = match route.latest_only {
+            true => hold_replaced(shared, &origin.route, &new),
+            false => Vec::new(),
+        };
+        let mut changes = changes.clone();
+        changes.extend(replaced.iter().map(|(entry, id)| {
+            Change::End(End {
+                task: entry.task,
+                from: entry.state,
+                to: TaskState::Skipped,
+                at,
+                reason: Some(format!("superseded by {id}")),
+                warnings: Vec::new(),
+            })
+        }));
+        let replaced: Vec<Entry> = replaced.into_iter().map(|(entry, _)| entry).collect();
+        let stored = match storing {
+            Storing::Surely => shared.commit_surely(changes).await,
+            Storing::Once => shared.store.commit(changes).await,
+        };
+        match stored {
+            Ok(sequences) => break (sequences, replaced),
+            Err(error) => {
+                shared.let_go(&origin.route, &replaced).await;
+                // One of them was woken, or somebody acted on it, in this very moment.
+                if error.kind != Kind::Conflict || replaced.is_empty() {
+                    return Err(error);
                 }
             }
         }
-    }
-    let outcome = match storing {
-        Storing::Surely => shared.commit_surely(changes).await,
-        Storing::Once => shared.store.commit(changes).await,
     };
-    match outcome {
-        Ok(sequences) => {
-            let mut state = shared.lock();
-            for entry in &replaced {
-                state.unpark(&origin.route, &entry.task);
-            }
-            let place = state.route(&origin.route);
-            if origin.run.is_some() {
-                place.tasks_made += new.len() as u64;
-            }
-            place.skipped += replaced.len() as u64;
-            for ((task, key), sequence) in new.into_iter().zip(sequences) {
-                let state = TaskState::Queued;
-                place.keys.put(Entry {
-                    task,
-                    key,
-                    sequence,
-                    state,
-                    due: None,
-                    has_effect: false,
-                });
-            }
-            drop(state);
-            shared.signal(&origin.route);
-            shared.progress.notify_waiters();
-            Ok(())
+    let needs: Vec<Need> = {
+        let mut state = shared.lock();
+        for entry in &replaced {
+            state.unpark(&origin.route, &entry.task);
+            state.route(&origin.route).keys.remove(&entry.task);
         }
-        Err(error) => {
-            let mut state = shared.lock();
-            for entry in replaced {
-                state.route(&origin.route).keys.put(entry);
-            }
-            Err(error)
+        let place = state.route(&origin.route);
+        if origin.run.is_some() {
+            place.tasks_made += new.len() as u64;
         }
+        place.skipped += replaced.len() as u64;
+        for ((task, key), sequence) in new.into_iter().zip(sequences) {
+            place.keys.put(Entry {
+                task,
+                key,
+                sequence,
+                state: TaskState::Queued,
+                due: None,
+                has_effect: false,
+            });
+        }
+        let key = |entry: Entry| Need::Key {
+            route: origin.route.clone(),
+            key: entry.key,
+        };
+        replaced.into_iter().map(key).collect()
+    };
+    shared.signal(&origin.route);
+    shared.progress.notify_waiters();
+    // Who waited for the end of a replaced one looks again.
+    shared.wake(&needs).await;
+    Ok(())
+}
+
+/// Takes what the new tasks replace out of the workers' reach, so that none is leased meanwhile; with who replaces it.
+fn hold_replaced(shared: &Shared, route: &str, new: &[(TaskId, String)]) -> Vec<(Entry, TaskId)> {
+    let mut state = shared.lock();
+    let place = state.route(route);
+    let mut replaced = Vec::new();
+    for (id, key) in new {
+        let old = place.keys.superseded_by(key, i64::MAX);
+        replaced.extend(old.iter().filter_map(|old| Some((place.hold(old)?, *id))));
     }
+    replaced
 }
 
 /// Starts a run by its trigger in a task of its own.

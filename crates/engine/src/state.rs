@@ -1,7 +1,7 @@
 //! What the engine keeps in memory: the order of live tasks, who waits for whom, and which sources are reading. All of it
 //! is rebuilt from the live rows at start; nothing here is the truth.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use weir_model::config::Switch;
 use weir_model::dependency::{Need, Waiters};
@@ -23,11 +23,11 @@ pub(crate) struct State {
 pub(crate) struct RouteState {
     pub(crate) keys: Keys,
     /// What each waiting task still misses.
-    pub(crate) missing: HashMap<TaskId, HashSet<Need>>,
+    pub(crate) missing: BTreeMap<TaskId, BTreeSet<Need>>,
     /// Waiting tasks whose `keys` could not be evaluated; looked at again when lookups change.
-    pub(crate) stuck: HashSet<TaskId>,
+    pub(crate) stuck: BTreeSet<TaskId>,
     /// Let go by a person: needs are not looked at again.
-    pub(crate) released: HashSet<TaskId>,
+    pub(crate) released: BTreeSet<TaskId>,
     pub(crate) reading: Option<Reading>,
     pub(crate) switch: Switch,
     pub(crate) delivered: u64,
@@ -127,20 +127,36 @@ impl State {
 
     pub(crate) fn is_settled(&self) -> bool {
         self.wakings == 0
-            && self.routes.values().all(|route| {
-                route.reading.is_none()
-                    && [TaskState::Queued, TaskState::Running, TaskState::Retrying]
-                        .iter()
-                        .all(|state| route.keys.count(*state) == 0)
-            })
+            && self
+                .routes
+                .values()
+                .all(|route| route.reading.is_none() && route.active() == 0)
     }
 }
 
 impl RouteState {
-    /// Queued, running and retrying tasks: what back-pressure counts.
+    /// Queued, running and retrying tasks: what back-pressure counts. Without those queued behind a waiting task of
+    /// their key: else a route whose first pages wait for later ones would never read these.
     pub(crate) fn active(&self) -> u64 {
         let count = |state| self.keys.count(state) as u64;
-        count(TaskState::Queued) + count(TaskState::Running) + count(TaskState::Retrying)
+        let all = count(TaskState::Queued) + count(TaskState::Running) + count(TaskState::Retrying);
+        all - self.keys.count_behind_waiting() as u64
+    }
+
+    /// Waiting tasks, and those queued behind one of them.
+    pub(crate) fn waiting(&self) -> u64 {
+        (self.keys.count(TaskState::Waiting) + self.keys.count_behind_waiting()) as u64
+    }
+
+    /// Holds a task in its place while something about it is stored: its key goes on behind it, and nobody else takes or
+    /// changes it. Answers what it was; `None` where it is running, held or not there.
+    pub(crate) fn hold(&mut self, task: &TaskId) -> Option<Entry> {
+        let entry = self.keys.get(task)?.clone();
+        if entry.state == TaskState::Running {
+            return None;
+        }
+        self.set(task, TaskState::Running, None);
+        Some(entry)
     }
 
     pub(crate) fn set(&mut self, task: &TaskId, state: TaskState, due: Option<jiff::Timestamp>) {

@@ -8,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use weir_model::config::{OnError, Trace};
 use weir_model::dependency::Need;
+use weir_model::order::Entry;
 use weir_model::retry::{self, Repeat};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId, json as values};
@@ -185,7 +186,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         let has_effect = notes.has_effect.contains(&item.task) || !loaded.effects.is_empty();
         nexts.push(Next { has_effect, ..next });
     }
-    resolve_dead(shared, name, &batch, &settled, at, &mut changes);
+    let resolved = resolve_dead(shared, name, &batch, &settled, at, &mut changes);
     let links: Vec<Link> = changes
         .iter()
         .filter_map(|change| match change {
@@ -194,7 +195,10 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         })
         .collect();
     let rows = kept::rows(&changes);
-    shared.commit_surely(changes).await?;
+    if let Err(error) = shared.commit_surely(changes).await {
+        shared.let_go(name, &resolved).await;
+        return Err(error);
+    }
     for link in &links {
         shared.references.put_link(&link.address, &link.key, &link.ids);
         let (connection, entity) = (link.address.connection.clone(), link.address.entity.clone());
@@ -205,23 +209,27 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         });
     }
     let parked: Vec<(TaskId, Vec<Need>)> = kept::parked(nexts.iter().map(|next| (next.task, &next.needs)));
-    remember(shared, name, &batch, &settled, nexts);
+    let stopped: Vec<String> = parked
+        .iter()
+        .filter_map(|(task, _)| batch.items.iter().find(|item| item.task == *task))
+        .map(|item| item.key.clone())
+        .collect();
+    remember(shared, name, nexts, &resolved);
     met.extend(kept::in_force(shared, &rows).await);
     shared.wake(&met).await;
     kept::second_look(shared, name, &parked, session.now).await;
+    shared.wake_for_delivered(name, stopped).await;
     shared.lock().wakings -= 1;
     Ok(())
 }
 
 /// The memory follows the store. Counts one waking, so that nothing looks settled before the woken ones are queued.
-fn remember(shared: &Shared, name: &str, batch: &Batch, settled: &HashSet<TaskId>, nexts: Vec<Next>) {
+fn remember(shared: &Shared, name: &str, nexts: Vec<Next>, resolved: &[Entry]) {
     let mut state = shared.lock();
     state.wakings += 1;
-    let keys: HashMap<TaskId, &str> = batch
-        .items
-        .iter()
-        .map(|item| (item.task, item.key.as_str()))
-        .collect();
+    for dead in resolved {
+        state.route(name).keys.remove(&dead.task);
+    }
     for next in nexts {
         if !next.needs.is_empty() {
             state.park(name, next.task, &next.needs);
@@ -235,16 +243,6 @@ fn remember(shared: &Shared, name: &str, batch: &Batch, settled: &HashSet<TaskId
                     route.delivered += 1;
                 } else {
                     route.skipped += 1;
-                }
-                if settled.contains(&next.task) {
-                    let dead: Vec<TaskId> = keys
-                        .get(&next.task)
-                        .into_iter()
-                        .flat_map(|key| route.keys.tasks_of(key))
-                        .filter(|entry| entry.state == TaskState::Dead)
-                        .map(|entry| entry.task)
-                        .collect();
-                    dead.iter().for_each(|task| drop(route.keys.remove(task)));
                 }
             }
             live => {
@@ -472,7 +470,7 @@ fn keep_written(notes: &Notes, task: TaskId, changes: &mut Vec<Change>) {
     }
 }
 
-/// A later success of a key closes its older failures.
+/// A later success of a key closes its older failures. They are held until that is stored.
 fn resolve_dead(
     shared: &Shared,
     name: &str,
@@ -480,15 +478,20 @@ fn resolve_dead(
     settled: &HashSet<TaskId>,
     at: jiff::Timestamp,
     changes: &mut Vec<Change>,
-) {
+) -> Vec<Entry> {
     let mut state = shared.lock();
     let route = state.route(name);
+    let mut held = Vec::new();
     for item in batch.items.iter().filter(|item| settled.contains(&item.task)) {
-        for dead in route
+        let sequence = route.keys.get(&item.task).map_or(0, |entry| entry.sequence);
+        let older: Vec<TaskId> = route
             .keys
             .tasks_of(&item.key)
-            .filter(|entry| entry.state == TaskState::Dead)
-        {
+            .filter(|entry| entry.state == TaskState::Dead && entry.sequence < sequence)
+            .map(|entry| entry.task)
+            .collect();
+        let dead: Vec<Entry> = older.iter().filter_map(|task| route.hold(task)).collect();
+        for dead in &dead {
             changes.push(Change::End(End {
                 task: dead.task,
                 from: TaskState::Dead,
@@ -498,7 +501,9 @@ fn resolve_dead(
                 warnings: Vec::new(),
             }));
         }
+        held.extend(dead);
     }
+    held
 }
 
 /// What is kept of one attempt.

@@ -1,7 +1,7 @@
 //! Writes a batch through a connection: intend, write, note what came of each row.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -104,10 +104,14 @@ pub(crate) async fn write(session: &Session<'_>, write: &Write, batch: &mut Batc
         rows,
     };
     let outcomes = connection.write(&request, &journal).await;
+    let touched = journal
+        .touched
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     session
         .notes()
         .has_effect
-        .extend(journal.touched.into_inner().unwrap_or_default());
+        .extend(touched.into_iter().map(|(task, _)| task));
     let mut failures = Vec::new();
     let total = indexes.len();
     for (index, outcome) in indexes.into_iter().zip(outcomes) {
@@ -206,12 +210,19 @@ struct Journal<'a> {
     steps: &'a [String],
     tasks: &'a [TaskId],
     repeat: Repeat,
-    touched: Mutex<Vec<TaskId>>,
+    /// Effects that were done, or of which nobody knows whether they were.
+    touched: Mutex<BTreeSet<(TaskId, String)>>,
 }
 
 impl Journal<'_> {
     fn shared(&self) -> &Shared {
         self.session.shared
+    }
+
+    fn touched(&self) -> MutexGuard<'_, BTreeSet<(TaskId, String)>> {
+        self.touched
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// The task of a row, and the name under which an effect of the row is journalled.
@@ -230,22 +241,24 @@ impl Effects for Journal<'_> {
     async fn intend(&self, effect: &str, rows: &[usize]) -> Result<(), Error> {
         let at = self.shared().context.clock.now();
         let mut changes = Vec::with_capacity(rows.len());
+        let mut intended = Vec::with_capacity(rows.len());
         for row in rows {
             let (task, effect) = self.place(*row, effect)?;
+            intended.push((task, effect.clone()));
             changes.push(Change::Intend { task, effect, at });
         }
-        self.session.commit(changes).await
+        self.session.commit(changes).await?;
+        self.touched().extend(intended);
+        Ok(())
     }
 
     async fn finish(&self, effect: &str, results: Vec<(usize, Result<Value, Error>)>) -> Result<(), Error> {
         let mut changes = Vec::with_capacity(results.len());
+        let mut undone = Vec::new();
         for (row, result) in results {
             let (task, effect) = self.place(row, effect)?;
-            if result.is_ok() {
-                self.touched
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .push(task);
+            if result.is_err() {
+                undone.push((task, effect.clone()));
             }
             changes.push(Change::Journal {
                 task,
@@ -255,9 +268,11 @@ impl Effects for Journal<'_> {
         }
         if self.repeat == Repeat::Unsafe {
             // A person has to look when nobody knows the outcome: the time in which nobody would is kept short.
-            return self.shared().commit_surely(changes).await.map(drop);
+            self.shared().commit_surely(changes).await?;
+        } else {
+            self.session.notes().due.extend(changes);
         }
-        self.session.notes().due.extend(changes);
+        self.touched().retain(|effect| !undone.contains(effect));
         Ok(())
     }
 }

@@ -18,6 +18,10 @@ pub struct Cursor {
     /// The newest change time seen in the data.
     #[serde(default)]
     pub high_water: Option<Timestamp>,
+    /// When the reading under way began at its first page, by our clock: what changes behind it while it goes on, for
+    /// hours or over a restart, is only seen by the next one.
+    #[serde(default)]
+    pub began: Option<Timestamp>,
     /// Where the run under way goes on; `None` when no run is under way.
     #[serde(default)]
     pub page: Option<Value>,
@@ -69,14 +73,27 @@ impl Cursor {
         !repeat
     }
 
+    /// A run begins, or goes on where the last one stopped.
+    pub fn begin(&mut self, now: Timestamp) {
+        if self.page.is_none() {
+            self.began = Some(now);
+        }
+    }
+
     /// The page's tasks are stored together with this.
     pub fn turn_page(&mut self, next: Value) {
         self.page = Some(next);
     }
 
-    /// The source ended by itself.
+    /// The source ended by itself. What was seen changed later than the reading began does not vouch for the rows that
+    /// were read before: the next one asks from its beginning. Our clock can only make it ask for more, never for less.
     pub fn end(&mut self) {
-        self.from = self.high_water.max(self.from);
+        let bound = match (self.high_water, self.began) {
+            (Some(high_water), Some(began)) => Some(high_water.min(began)),
+            (high_water, _) => high_water,
+        };
+        self.from = bound.max(self.from);
+        self.began = None;
         self.page = None;
     }
 
@@ -128,6 +145,22 @@ mod tests {
             "a read that found nothing moves nothing"
         );
         assert_eq!(cursor.since(OVERLAP_MS), Some(at(-10)));
+    }
+
+    #[test]
+    fn a_long_reading_is_asked_again_from_its_beginning() {
+        let mut cursor = Cursor::default();
+        cursor.begin(at(100).expect("a time"));
+        cursor.note("a", at(10), "1");
+        cursor.turn_page(Value::from(2));
+        // Hours later, maybe in another process: `a` has changed at 200 and its page is behind us.
+        cursor.begin(at(5_000).expect("a time"));
+        cursor.note("b", at(4_000), "1");
+        cursor.end();
+        assert_eq!((cursor.from, cursor.high_water), (at(100), at(4_000)));
+        cursor.begin(at(6_000).expect("a time"));
+        cursor.end();
+        assert_eq!((cursor.from, cursor.began), (at(4_000), None));
     }
 
     #[test]

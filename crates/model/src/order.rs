@@ -32,6 +32,9 @@ pub struct Keys {
     /// Heads of their key that may run later.
     due: BTreeSet<(Timestamp, TaskId)>,
     counts: BTreeMap<State, usize>,
+    /// Queued tasks that stand behind a waiting one of their key, by key; and how many that are.
+    behind: HashMap<String, usize>,
+    behind_count: usize,
 }
 
 impl Keys {
@@ -92,6 +95,11 @@ impl Keys {
         self.counts.get(&state).copied().unwrap_or(0)
     }
 
+    /// Queued tasks that cannot start before a waiting task of their key does: they wait with it.
+    pub fn count_behind_waiting(&self) -> usize {
+        self.behind_count
+    }
+
     pub fn len(&self) -> usize {
         self.entries.len()
     }
@@ -148,10 +156,22 @@ impl Keys {
         Some(entry)
     }
 
-    /// Puts the head of the key, and only it, into the set it belongs to.
+    /// Puts the head of the key, and only it, into the set it belongs to. While one of them runs there is no head: an
+    /// older one that a person queues again waits for its end.
     fn refresh(&mut self, key: &str) {
+        self.behind_count -= self.behind.remove(key).unwrap_or(0);
         let Some(tasks) = self.by_key.get(key) else { return };
-        let mut head = true;
+        let states = || {
+            let entry = |task| self.entries.get(task);
+            tasks.values().filter_map(entry).map(|entry| entry.state)
+        };
+        let mut head = !states().any(|state| state == State::Running);
+        let held_back = states().skip_while(|state| *state != State::Waiting);
+        let behind = held_back.filter(|state| *state == State::Queued).count();
+        if behind > 0 {
+            self.behind.insert(key.to_owned(), behind);
+            self.behind_count += behind;
+        }
         for (sequence, task) in tasks {
             let Some(entry) = self.entries.get(task) else {
                 continue;
@@ -232,6 +252,22 @@ mod tests {
         check("1aT 2aQ", &[1]);
         check("1aD 2aQ", &[2]);
         check("3aQ 1aQ 2aQ", &[1]);
+        check("1aQ 2aR 3bQ", &[3]);
+    }
+
+    #[test]
+    fn what_stands_behind_a_waiting_one_waits_with_it() {
+        let mut keys = keys("1aQ 2aW 3aQ 4aQ 5bQ 6cW 7cD");
+        assert_eq!(keys.count_behind_waiting(), 2);
+        keys.put(entry(2, "a", State::Queued));
+        assert_eq!(keys.count_behind_waiting(), 0);
+        keys.put(entry(2, "a", State::Waiting));
+        keys.remove(&task(3));
+        assert_eq!(keys.count_behind_waiting(), 1);
+        keys.remove(&task(4));
+        keys.remove(&task(1));
+        keys.remove(&task(2));
+        assert_eq!(keys.count_behind_waiting(), 0);
     }
 
     #[test]
