@@ -13,5 +13,6 @@ pub mod kill_test;
 pub mod new;
 pub mod report;
 pub mod scenarios;
+pub mod simulate;
 pub mod tidy;
 pub mod workspace;

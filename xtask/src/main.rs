@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use xtask::{bench, ci, documents, generate, kill_test, new, scenarios, tidy, workspace::Workspace};
+use xtask::{
+    bench, ci, documents, generate, kill_test, new, scenarios, simulate, tidy, workspace::Workspace,
+};
 
 /// Chores of the Weir repository.
 #[derive(Parser)]
@@ -33,6 +35,8 @@ enum Command {
     KillTest(kill_test::Options),
     /// Shows, with the real program between two simulators, what Weir promises.
     Scenarios(scenarios::Options),
+    /// Plays the engine under seeds: crashes, faults, clock jumps, and a judge after every commit.
+    Simulate(simulate::Options),
     /// Measures the real program against what the far side allows at most.
     Bench {
         #[command(subcommand)]
@@ -62,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Generate => generate::run(&workspace),
         Command::KillTest(options) => return kill_test::run(&workspace, &options),
         Command::Scenarios(options) => return scenarios::run(&workspace, &options),
+        Command::Simulate(options) => return simulate::run(&workspace, &options),
         Command::Bench { what } => return bench::run(&workspace, &what),
     }
     .map(|()| ExitCode::SUCCESS)

@@ -5,3 +5,4 @@ mod house;
 mod report;
 mod rules;
 mod scaffold;
+mod simulate;
