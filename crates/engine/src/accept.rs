@@ -129,6 +129,7 @@ async fn take(shared: &Shared, name: &str, arrival: Arrival) -> Result<Accepted,
 /// Waits for locks, and not for ever: who has them may be trying to write to a full disk.
 pub(crate) async fn patiently<T>(shared: &Shared, held: impl Future<Output = T>) -> Result<T, Error> {
     tokio::select! {
+        biased;
         held = held => Ok(held),
         () = shared.context.clock.sleep_ms(RETRY_AFTER_MS) => Err(not_now("the store is busy with the same entities")),
     }

@@ -184,6 +184,9 @@ impl Store for Disk {
     async fn document(&self, collection: &str, key: &str) -> Result<Option<Value>, Error> {
         look!(self.document(collection, key))
     }
+    async fn documents_of(&self, collection: &str, keys: &[String]) -> Result<Vec<Option<Value>>, Error> {
+        look!(self.documents_of(collection, keys))
+    }
     async fn documents(&self, collection: &str) -> Result<Vec<(String, Value)>, Error> {
         look!(self.documents(collection))
     }

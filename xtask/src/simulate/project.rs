@@ -71,6 +71,7 @@ fn route(stage: &Stage, index: usize, plan: &RoutePlan) -> anyhow::Result<Route>
             Since::Always => None,
         },
         every_ms: plan.every_ms,
+        webhook: None,
         schema: None,
         key: Arc::new(Field("code".to_owned())),
         source_steps: Vec::new(),

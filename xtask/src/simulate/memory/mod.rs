@@ -222,6 +222,17 @@ impl Store for MemoryStore {
         Ok(self.tables().documents.get(&place).cloned())
     }
 
+    async fn documents_of(&self, collection: &str, keys: &[String]) -> Result<Vec<Option<Value>>, Error> {
+        let tables = self.tables();
+        let of = |key: &String| {
+            tables
+                .documents
+                .get(&(collection.to_owned(), key.clone()))
+                .cloned()
+        };
+        Ok(keys.iter().map(of).collect())
+    }
+
     async fn documents(&self, collection: &str) -> Result<Vec<(String, Value)>, Error> {
         let tables = self.tables();
         let of_collection = tables.documents.iter().filter(|((of, _), _)| of == collection);
