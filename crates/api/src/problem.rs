@@ -25,6 +25,9 @@ pub(crate) struct Problem {
     /// The field of the request that is wrong, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) field: Option<String>,
+    /// The task it is about, where one was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) task: Option<String>,
     #[serde(skip)]
     retry_after_ms: Option<u64>,
 }
@@ -37,13 +40,19 @@ impl Problem {
         Error::new(kind, detail).into()
     }
 
+    /// With another status than the kind alone would give.
+    pub(crate) fn status(self, status: StatusCode, title: &'static str) -> Problem {
+        Problem {
+            status: status.as_u16(),
+            title,
+            ..self
+        }
+    }
+
     /// What the media type of a body should be.
     pub(crate) fn media_type(detail: impl Into<String>) -> Problem {
-        Problem {
-            status: StatusCode::UNSUPPORTED_MEDIA_TYPE.as_u16(),
-            title: "Not in a form that is taken",
-            ..Problem::new(Kind::Invalid, detail)
-        }
+        Problem::new(Kind::Invalid, detail)
+            .status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not in a form that is taken")
     }
 }
 
@@ -69,6 +78,7 @@ impl From<Error> for Problem {
             detail: error.to_string(),
             kind: error.kind,
             field: error.get("field").map(str::to_owned),
+            task: error.get("task").map(str::to_owned),
             retry_after_ms: error
                 .retry_after_ms
                 .or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_MS)),

@@ -40,6 +40,8 @@ pub struct Route {
     pub source_steps: Vec<Step>,
     /// The route's `write:` included, as the last step.
     pub steps: Vec<Step>,
+    /// How the caller of the webhook is answered; `None`: with what was stored.
+    pub reply: Option<Reply>,
     pub waits_for: Vec<WaitsFor>,
     pub resend_on: Vec<String>,
     pub latest_only: bool,
@@ -55,6 +57,14 @@ pub struct Webhook {
     pub each: Option<Arc<dyn Expression>>,
     /// Tells one event from another.
     pub dedupe: Option<Arc<dyn Expression>>,
+}
+
+/// `reply` of a route.
+pub struct Reply {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: Arc<dyn Expression>,
+    pub deadline_ms: u64,
 }
 
 pub struct WaitsFor {

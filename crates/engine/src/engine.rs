@@ -16,6 +16,7 @@ use crate::breaker::Breakers;
 use crate::configuration::Configuration;
 use crate::correct::{self, Correction};
 use crate::references::References;
+use crate::reply::{self, Replied};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::status::{Status, status};
@@ -81,6 +82,7 @@ impl Engine {
             state: Mutex::new(State::default()),
             claims: Default::default(),
             arrivals: Default::default(),
+            callers: Default::default(),
             signals,
             progress: Notify::new(),
             stopping: CancellationToken::new(),
@@ -112,6 +114,17 @@ impl Engine {
     /// (switched off), `invalid` (the body is not what the route looks for), `unavailable` (send again).
     pub async fn accept(&self, route: &str, arrival: Arrival) -> Result<Accepted, Error> {
         accept::accept(&self.shared, route, arrival).await
+    }
+
+    /// The same for a route with `reply`: answers with what came of its steps. Besides, an error of kind `timeout` at the
+    /// deadline, while the task goes on; its context names the `task`.
+    pub async fn converse(&self, route: &str, arrival: Arrival) -> Result<Replied, Error> {
+        reply::converse(&self.shared, route, arrival).await
+    }
+
+    /// Whether who sends to a route waits for what comes of it.
+    pub fn replies(&self, route: &str) -> Result<bool, Error> {
+        Ok(self.shared.route(route)?.reply.is_some())
     }
 
     /// The limits of a route.

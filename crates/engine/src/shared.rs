@@ -13,6 +13,7 @@ use weir_sdk::store::{Change, Move, Store};
 use crate::breaker::Breakers;
 use crate::configuration::{Configuration, Route};
 use crate::references::References;
+use crate::reply::Callers;
 use crate::state::State;
 use crate::stripes::Stripes;
 
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) claims: Stripes,
     /// Keys of routes, held while tasks of them are stored.
     pub(crate) arrivals: Stripes,
+    /// Callers that wait for the end of a task.
+    pub(crate) callers: Callers,
     /// Wakes the dispatcher of a route.
     pub(crate) signals: BTreeMap<String, Arc<Notify>>,
     /// A task ended or was parked: sources that were held back look again, and so does who waits for the end.

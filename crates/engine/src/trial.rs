@@ -71,6 +71,7 @@ pub async fn run(
         state: Mutex::new(State::default()),
         claims: Default::default(),
         arrivals: Default::default(),
+        callers: Default::default(),
         signals: Default::default(),
         progress: Notify::new(),
         stopping: CancellationToken::new(),

@@ -20,6 +20,7 @@ use crate::dispatch::Ready;
 use crate::kept;
 use crate::payload;
 use crate::pipeline;
+use crate::reply;
 use crate::services::{Notes, Session};
 use crate::shared::Shared;
 use crate::source::NO_KEY;
@@ -100,6 +101,7 @@ struct Next {
 /// Decides for each item, writes all decisions down in one transaction, then moves the memory along and wakes.
 async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: Batch) -> Result<(), Error> {
     let shared = session.shared;
+    let mut told = reply::prepare(session, route, &batch).await;
     let mut notes = std::mem::take(&mut *session.notes());
     if let Some((connection, error)) = &notes.failing {
         shared
@@ -195,6 +197,11 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         .collect();
     let rows = kept::rows(&changes);
     shared.commit_surely(changes).await?;
+    for next in &nexts {
+        if let Some(ended) = told.remove(&next.task) {
+            shared.callers.tell(&next.task, next.state, ended);
+        }
+    }
     for link in &links {
         shared.references.put_link(&link.address, &link.key, &link.ids);
         let (connection, entity) = (link.address.connection.clone(), link.address.entity.clone());

@@ -168,6 +168,7 @@ fn configuration(system: Arc<System>) -> Configuration {
         key: Arc::new(Code),
         source_steps: Vec::new(),
         steps: vec![step],
+        reply: None,
         waits_for: Vec::new(),
         resend_on: Vec::new(),
         latest_only: true,

@@ -13,6 +13,7 @@ const WAITS: Setup = Setup {
     writes_lines: false,
     extra: Vec::new(),
     webhook: false,
+    reply_within_ms: None,
     source_steps: Vec::new(),
 };
 

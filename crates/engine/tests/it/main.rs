@@ -9,5 +9,6 @@ mod dependencies;
 mod failures;
 mod kept;
 mod reading;
+mod reply;
 mod systems;
 mod world;

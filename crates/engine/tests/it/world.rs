@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use weir_engine::Engine;
-use weir_engine::configuration::{Configuration, Lookup, On, Route, Step, WaitsFor, Webhook};
+use weir_engine::configuration::{Configuration, Lookup, On, Reply, Route, Step, WaitsFor, Webhook};
 use weir_model::config::{Read, RouteLimits, Switch, Trace};
 use weir_model::dependency::Settled;
 use weir_model::task::State;
@@ -46,6 +46,8 @@ pub(crate) struct Setup {
     pub(crate) writes_lines: bool,
     /// Entities arrive under `events` of a body, told apart by `event`, instead of being read.
     pub(crate) webhook: bool,
+    /// Callers of the webhook are answered; so long they wait.
+    pub(crate) reply_within_ms: Option<u64>,
     /// Steps of the source: kind and parameters.
     pub(crate) source_steps: Vec<(&'static str, Value)>,
     /// Steps before the write: `when` (a field), kind and parameters.
@@ -162,6 +164,12 @@ impl World {
                 .map(|(kind, parameters)| step(kind, parameters.clone()))
                 .collect(),
             steps,
+            reply: setup.reply_within_ms.map(|deadline_ms| Reply {
+                status: 200,
+                headers: BTreeMap::new(),
+                body: Arc::new(Told),
+                deadline_ms,
+            }),
             waits_for,
             resend_on: if setup.looks_up {
                 vec!["sizes".to_owned()]
@@ -263,6 +271,21 @@ pub(crate) fn field(name: &'static str) -> Arc<dyn Expression> {
 impl Expression for Field {
     fn evaluate(&self, input: &Value, _: &expressions::Scope<'_>) -> Result<Option<Value>, Error> {
         Ok(input.get(&self.0).cloned())
+    }
+}
+
+/// `{ "entity": $, "source": $source, "steps": $steps, "state": $task.state }`; fails for an entity that says `fail_reply`.
+struct Told;
+
+impl Expression for Told {
+    fn evaluate(&self, input: &Value, scope: &expressions::Scope<'_>) -> Result<Option<Value>, Error> {
+        let bound = |name| scope.bindings.iter().find(|(bound, _)| *bound == name).unwrap().1;
+        if input.get("fail_reply").is_some() {
+            return Err(Error::new(weir_model::Kind::Invalid, "not a number"));
+        }
+        Ok(Some(json!({
+            "entity": input, "source": bound("source"), "steps": bound("steps"), "state": bound("task")["state"]
+        })))
     }
 }
 

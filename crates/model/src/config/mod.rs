@@ -17,4 +17,4 @@ pub use project::{
 pub use quantity::{Bytes, Rate, Span};
 pub use route::{Entity, Link, OnError, Read, Route, Source, Step, WaitsFor, Write, WriteMode};
 pub use shape::OneOrMany;
-pub use webhook::{Algorithm, Encoding, HeaderIs, Hmac, Verify, Webhook};
+pub use webhook::{Algorithm, Encoding, HeaderIs, Hmac, Reply, Verify, Webhook};

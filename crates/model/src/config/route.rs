@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{OneOrMany, Retry, RouteLimits, Span, Trace, Webhook};
+use super::{OneOrMany, Reply, Retry, RouteLimits, Span, Trace, Webhook};
 use crate::dependency::Settled;
 
 /// `routes/NAME.yaml`: source, steps, writes.
@@ -25,6 +25,9 @@ pub struct Route {
     /// The last step of most routes.
     #[serde(default)]
     pub write: Option<Write>,
+    /// Of a webhook: the caller is answered with what came of the steps.
+    #[serde(default)]
+    pub reply: Option<Reply>,
     /// What must be there before a task starts; all of it must hold.
     #[serde(default)]
     pub waits_for: Vec<WaitsFor>,

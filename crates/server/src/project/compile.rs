@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use weir_engine::configuration::{Lookup, On, Route, WaitsFor, Webhook};
+use weir_engine::configuration::{Lookup, On, Reply, Route, WaitsFor, Webhook};
 use weir_model::config::{self, Switch};
 use weir_model::{Address, Finding};
 use weir_sdk::checker::Schema;
@@ -93,6 +93,10 @@ impl Compiler<'_> {
             Some(webhook) => Some(self.webhook(document, webhook)?),
             None => None,
         };
+        let reply = match &route.reply {
+            Some(reply) => Some(self.reply(document, reply)?),
+            None => None,
+        };
         let defaults = &self.project.settings.value.defaults;
         let mut limits = route.limits.clone().unwrap_or_else(|| defaults.limits.clone());
         let says_queue = |written: &Value, path| written.pointer(path).is_some();
@@ -117,6 +121,7 @@ impl Compiler<'_> {
             key: key?,
             source_steps,
             steps,
+            reply,
             waits_for: waits.into_iter().collect::<Option<_>>()?,
             resend_on: route.source.resend_on.clone(),
             policy: route.retry.policy(&defaults.retry),
@@ -147,6 +152,15 @@ impl Compiler<'_> {
         Some(Webhook {
             each: each?,
             dedupe: dedupe?,
+        })
+    }
+
+    fn reply(&mut self, document: &Document, reply: &config::Reply) -> Option<Reply> {
+        Some(Reply {
+            status: reply.status.unwrap_or(webhook::REPLY_STATUS),
+            headers: reply.headers.clone(),
+            body: self.expression(document, &["reply", "body"], &reply.body)?,
+            deadline_ms: reply.deadline.map_or(webhook::DEADLINE_MS, |span| span.ms),
         })
     }
 
