@@ -24,10 +24,10 @@ pub(crate) struct Problem {
     pub(crate) kind: Kind,
     /// The field of the request that is wrong, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) field: Option<String>,
+    pub(crate) field: Option<Box<str>>,
     /// The task it is about, where one was made.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) task: Option<String>,
+    pub(crate) task: Option<Box<str>>,
     #[serde(skip)]
     retry_after_ms: Option<u64>,
 }
@@ -77,8 +77,8 @@ impl From<Error> for Problem {
             status: status.as_u16(),
             detail: error.to_string(),
             kind: error.kind,
-            field: error.get("field").map(str::to_owned),
-            task: error.get("task").map(str::to_owned),
+            field: error.get("field").map(Box::from),
+            task: error.get("task").map(Box::from),
             retry_after_ms: error
                 .retry_after_ms
                 .or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_MS)),
