@@ -6,6 +6,7 @@ use weir_model::task::{Event, State as TaskState, next};
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{Change, End, Move, NewTask, TaskDetail};
 
+use crate::settling;
 use crate::shared::Shared;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -184,7 +185,7 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
     };
     let of_need = |need: &Need| -> Vec<Need> {
         let Need::Key { route, key } = need else {
-            return Vec::new();
+            return settling::needs_of_run(&shared.configuration, &state, need);
         };
         let Some(place) = state.routes.get(route) else {
             return Vec::new();
@@ -196,15 +197,18 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
             .flat_map(|entry| needs_of(route, &entry.task))
             .collect()
     };
-    let end_of = |need: &Need| -> &'static str {
+    let end_of = |need: &Need| -> String {
+        if let Need::Run { route, after } = need {
+            return settling::reason(&state, route, *after);
+        }
         let Need::Key { route, key } = need else {
-            return "no such link is known yet";
+            return "no such link is known yet".to_owned();
         };
         let Some(place) = state.routes.get(route) else {
-            return "there is no such route";
+            return "there is no such route".to_owned();
         };
         let states: Vec<TaskState> = place.keys.tasks_of(key).map(|entry| entry.state).collect();
-        if states.contains(&TaskState::Dead) {
+        let words = if states.contains(&TaskState::Dead) {
             "its task is dead: repair it, or let this one go with `weir tasks release`"
         } else if states.iter().any(|state| state.unsettles_run()) {
             "its task is on its way"
@@ -212,7 +216,8 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
             "its task waits itself"
         } else {
             "it was never delivered: the source has not given it, a filter skipped it, or it does not exist"
-        }
+        };
+        words.to_owned()
     };
     let mut reasons = Vec::new();
     for need in needs_of(route, task) {
@@ -228,9 +233,9 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
         }
         let chain = chain(&need, &|n: &Need| known.get(n).map_or(&[][..], Vec::as_slice));
         let ending = if chain.cycle {
-            "this is a circle: break it at the source"
+            "this is a circle: break it at the source".to_owned()
         } else {
-            chain.links.last().map_or("", end_of)
+            chain.links.last().map_or_else(String::new, end_of)
         };
         reasons.push(format!("{}: {ending}", chain.words()));
     }

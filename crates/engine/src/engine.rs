@@ -13,14 +13,15 @@ use weir_sdk::store::{Change, Move, Store, StoredSwitch};
 use crate::accept::{self, Accepted, Arrival};
 use crate::actions::{self, Action};
 use crate::breaker::Breakers;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Trigger};
 use crate::correct::{self, Correction};
 use crate::references::References;
 use crate::reply::{self, Replied};
+use crate::schedule::{self, Starting};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::status::{Status, status};
-use crate::{dispatch, loops, source};
+use crate::{dispatch, loops, settling, source};
 
 /// Rows read at once when the memory is rebuilt.
 const ADOPT_ROWS: usize = 2_000;
@@ -41,12 +42,18 @@ impl Engine {
         context: Context,
     ) -> Result<Engine, Error> {
         let engine = Engine::start_idle(configuration, store, context).await?;
-        for (name, route) in &engine.shared.configuration.routes {
-            if let Some(every_ms) = route.every_ms {
-                let trigger = loops::trigger(engine.shared.clone(), name.clone(), every_ms);
-                engine.shared.tracker.spawn(trigger);
+        let shared = &engine.shared;
+        for (name, route) in &shared.configuration.routes {
+            if let Trigger::Time { schedule, catch_up } = &route.trigger {
+                let (name, schedule) = (name.clone(), schedule.clone());
+                let starting = Starting::new(shared);
+                let turns = schedule::run(shared.clone(), name, schedule, *catch_up, starting);
+                shared.tracker.spawn(turns);
             }
         }
+        shared.lock().follows = true;
+        let starting = Starting::new(shared);
+        shared.tracker.spawn(settling::follow(shared.clone(), starting));
         for (table, every_ms) in loops::refreshed_tables(&engine.shared) {
             engine
                 .shared
@@ -94,6 +101,7 @@ impl Engine {
                 .tracker
                 .spawn(dispatch::run_route(shared.clone(), name.clone()));
         }
+        shared.tracker.spawn(settling::watch(shared.clone()));
         shared.tracker.spawn(loops::probe(shared.clone()));
         shared.tracker.spawn(loops::tidy(shared.clone()));
         shared.tracker.spawn(loops::sweep(shared.clone()));
@@ -104,7 +112,7 @@ impl Engine {
     /// newest rows. Error `conflict` while a run of the route is under way.
     pub async fn run(&self, route: &str, trigger: &str) -> Result<RunId, Error> {
         loops::refresh_for_run(&self.shared, route).await?;
-        let run = source::begin(&self.shared, route, trigger).await?;
+        let run = source::begin(&self.shared, route, trigger, Vec::new()).await?;
         let id = run.id;
         source::spawn(&self.shared, run);
         Ok(id)
@@ -147,7 +155,7 @@ impl Engine {
     }
 
     pub fn is_settled(&self) -> bool {
-        self.shared.lock().is_settled()
+        self.shared.is_settled()
     }
 
     pub fn status(&self) -> Status {
@@ -183,6 +191,7 @@ impl Engine {
         self.shared.store.commit(vec![change]).await?;
         self.shared.lock().route(route).switch = switch;
         self.shared.signal(route);
+        self.shared.progress.notify_waiters();
         Ok(())
     }
 
@@ -247,6 +256,7 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
         };
         shared.lock().route(name).switch = switch;
     }
+    settling::adopt(shared).await?;
     // What a parked task waited for may have been delivered in the transaction before the crash.
     let parked: Vec<(String, TaskId)> = {
         let state = shared.lock();

@@ -14,6 +14,7 @@ use crate::breaker::Breakers;
 use crate::configuration::{Configuration, Route};
 use crate::references::References;
 use crate::reply::Callers;
+use crate::settling;
 use crate::state::State;
 use crate::stripes::Stripes;
 
@@ -66,6 +67,12 @@ impl Shared {
         if let Some(signal) = self.signals.get(route) {
             signal.notify_one();
         }
+    }
+
+    /// No run is under way or about to be, and nothing is queued, running or retrying.
+    pub(crate) fn is_settled(&self) -> bool {
+        let mut state = self.lock();
+        state.is_settled() && !settling::is_pending(&self.configuration, &mut state)
     }
 
     /// Commits, and tries again for as long as the store cannot (full disk): what was done outside is not forgotten.

@@ -18,6 +18,7 @@ use crate::configuration::Route;
 use crate::payload;
 use crate::pipeline;
 use crate::references::keys_of;
+use crate::settling::{self, why};
 use crate::shared::Shared;
 use crate::state::Reading;
 
@@ -25,8 +26,14 @@ use crate::state::Reading;
 /// vanishing.
 pub(crate) const NO_KEY: &str = "(no key) ";
 
-/// Marks the route as reading and stores the run. Only one run of a route at a time.
-pub(crate) async fn begin(shared: &Shared, route: &str, trigger: &str) -> Result<Run, Error> {
+/// Marks the route as reading and stores the run, with the changes that stand `beside` it. Only one run of a route at a
+/// time.
+pub(crate) async fn begin(
+    shared: &Shared,
+    route: &str,
+    trigger: &str,
+    beside: Vec<Change>,
+) -> Result<Run, Error> {
     if shared.route(route)?.reads.is_empty() {
         let scope = &shared.configuration.scope;
         let message = format!(
@@ -35,7 +42,7 @@ pub(crate) async fn begin(shared: &Shared, route: &str, trigger: &str) -> Result
         );
         return Err(Error::new(Kind::Invalid, message).with("route", route));
     }
-    let run = Run {
+    let mut run = Run {
         id: RunId(shared.context.dice.uuid()),
         scope: shared.configuration.scope.clone(),
         route: route.to_owned(),
@@ -63,9 +70,16 @@ pub(crate) async fn begin(shared: &Shared, route: &str, trigger: &str) -> Result
         place.reading = Some(Reading { run: run.id });
         place.rows_read = 0;
         place.tasks_made = 0;
+        run.started_at = state.runs.start(run.started_at);
+        if why::is_whole(trigger) {
+            state.runs.begin(route, run.id, run.started_at);
+        }
     }
-    if let Err(error) = shared.store.commit(vec![Change::StartRun(run.clone())]).await {
-        shared.lock().route(route).reading = None;
+    let changes = [vec![Change::StartRun(run.clone())], beside].concat();
+    if let Err(error) = shared.store.commit(changes).await {
+        let mut state = shared.lock();
+        state.route(route).reading = None;
+        state.runs.forget(route, run.id);
         return Err(error);
     }
     Ok(run)
@@ -97,6 +111,7 @@ async fn finish(shared: &Shared, run: &Run, outcome: RunOutcome) {
         RunOutcome::Failed(error) => Some(error.clone()),
         _ => None,
     };
+    let end_of_run = settling::end_of(Some(&outcome));
     let at = shared.context.clock.now();
     let end = Change::EndRun {
         run: run.id,
@@ -110,6 +125,7 @@ async fn finish(shared: &Shared, run: &Run, outcome: RunOutcome) {
     let route = state.route(&run.route);
     route.reading = None;
     route.failure = failure;
+    state.runs.end(&run.route, run.id, end_of_run);
     drop(state);
     shared.progress.notify_waiters();
 }

@@ -1,11 +1,13 @@
 //! What the engine keeps in memory: the order of live tasks, who waits for whom, and which sources are reading. All of it
 //! is rebuilt from the live rows at start; nothing here is the truth.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use jiff::Timestamp;
 use weir_model::config::Switch;
 use weir_model::dependency::{Need, Waiters};
 use weir_model::order::{Entry, Keys};
+use weir_model::runs::Runs;
 use weir_model::task::State as TaskState;
 use weir_model::{RunId, TaskId};
 use weir_sdk::store::LiveTask;
@@ -17,6 +19,13 @@ pub(crate) struct State {
     /// Wakings under way: between the moment a need is met and the moment the woken task is queued nothing may look
     /// settled.
     pub(crate) wakings: usize,
+    pub(crate) runs: Runs,
+    /// Of each route: the moments after which a waiting task wants a run of it.
+    pub(crate) awaited_runs: BTreeMap<String, BTreeSet<Timestamp>>,
+    /// Triggers whose first decision is still to be made.
+    pub(crate) starting: usize,
+    /// Routes are started after others.
+    pub(crate) follows: bool,
 }
 
 #[derive(Default)]
@@ -66,6 +75,9 @@ impl State {
     /// Registers what a waiting task misses.
     pub(crate) fn park(&mut self, route: &str, task: TaskId, needs: &[Need]) {
         for need in needs {
+            if let Need::Run { route, after } = need {
+                self.awaited_runs.entry(route.clone()).or_default().insert(*after);
+            }
             self.waiters.add(need.clone(), (route.to_owned(), task));
         }
         self.route(route)
@@ -125,8 +137,23 @@ impl State {
         free
     }
 
+    /// A run of the route that started at this time has settled: the needs that are met by it.
+    pub(crate) fn met_by_run(&mut self, route: &str, started_at: Timestamp) -> Vec<Need> {
+        let Some(moments) = self.awaited_runs.get_mut(route) else {
+            return Vec::new();
+        };
+        let later = moments.split_off(&started_at);
+        let met = std::mem::replace(moments, later);
+        let need = |after| Need::Run {
+            route: route.to_owned(),
+            after,
+        };
+        met.into_iter().map(need).collect()
+    }
+
     pub(crate) fn is_settled(&self) -> bool {
         self.wakings == 0
+            && self.starting == 0
             && self.routes.values().all(|route| {
                 route.reading.is_none()
                     && [TaskState::Queued, TaskState::Running, TaskState::Retrying]

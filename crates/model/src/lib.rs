@@ -6,6 +6,7 @@
 
 pub mod base;
 pub mod config;
+pub mod cron;
 pub mod cursor;
 pub mod dependency;
 mod error;
@@ -14,6 +15,8 @@ mod ids;
 pub mod json;
 pub mod order;
 pub mod retry;
+pub mod runs;
+pub mod schedule;
 pub mod task;
 
 pub use error::{Error, Kind};

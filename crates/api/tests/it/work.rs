@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use weir_api::{Api, Door, Served, Verify};
 use weir_engine::Engine;
-use weir_engine::configuration::{Configuration, Route, Step, Webhook};
+use weir_engine::configuration::{Configuration, Route, Step, Trigger, Webhook};
 use weir_model::config::{Read, RouteLimits, Switch, Trace, WriteMode};
 use weir_model::{Error, Kind, Scope, retry};
 use weir_sdk::Context;
@@ -163,7 +163,7 @@ fn configuration(system: Arc<System>) -> Configuration {
         reads: vec![read],
         changed_since: None,
         webhook: None,
-        every_ms: None,
+        trigger: Trigger::Asked,
         schema: None,
         key: Arc::new(Code),
         source_steps: Vec::new(),

@@ -4,11 +4,14 @@
 
 mod accept;
 mod actions;
+mod clock;
 mod delivery;
 mod dependencies;
 mod failures;
 mod kept;
 mod reading;
 mod reply;
+mod runs;
+mod schedule;
 mod systems;
 mod world;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use weir_engine::Engine;
-use weir_engine::configuration::{Configuration, Lookup, On, Reply, Route, Step, WaitsFor, Webhook};
+use weir_engine::configuration::{Configuration, Lookup, On, Reply, Route, Step, Trigger, WaitsFor, Webhook};
 use weir_model::config::{Read, RouteLimits, Switch, Trace};
 use weir_model::dependency::Settled;
 use weir_model::task::State;
@@ -108,7 +108,7 @@ impl World {
         keys
     }
 
-    fn configuration(&self, setup: &Setup) -> Configuration {
+    pub(crate) fn configuration(&self, setup: &Setup) -> Configuration {
         let read = || Read {
             connection: "source".to_owned(),
             entity: "things".to_owned(),
@@ -137,7 +137,7 @@ impl World {
         let waits_for = if setup.waits_for_parent {
             vec![WaitsFor {
                 on: On::Route("things".to_owned()),
-                keys: field("parent"),
+                keys: Some(field("parent")),
                 settled: Settled::Delivered,
                 when_delivered: None,
                 timeout_ms: 1_000_000,
@@ -153,7 +153,7 @@ impl World {
                 each: Some(field("events")),
                 dedupe: Some(field("event")),
             }),
-            every_ms: None,
+            trigger: Trigger::Asked,
             schema: setup.schema.as_ref().map(|schema| {
                 weir_sdk::checker::Checker::compile(&weir_checks::JsonSchema::new(), schema).unwrap()
             }),
@@ -413,7 +413,7 @@ impl Clock for SystemClock {
     }
 }
 
-struct SystemDice;
+pub(crate) struct SystemDice;
 
 impl Dice for SystemDice {
     fn roll(&self) -> f64 {
@@ -424,7 +424,7 @@ impl Dice for SystemDice {
     }
 }
 
-struct NoHttp;
+pub(crate) struct NoHttp;
 
 #[async_trait]
 impl Http for NoHttp {

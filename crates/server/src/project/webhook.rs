@@ -132,6 +132,10 @@ fn check_reply(part: &Part<config::Route>, reply: &config::Reply, findings: &mut
 fn words_of_reading(source: &Source) -> Vec<&'static str> {
     let said = [
         ("every", source.every.is_some()),
+        ("cron", source.cron.is_some()),
+        ("timezone", source.timezone.is_some()),
+        ("after", source.after.is_some()),
+        ("catch_up", source.catch_up.is_some()),
         ("manual", source.manual),
         ("changed_since", source.changed_since.is_some()),
         ("resend_on", !source.resend_on.is_empty()),
