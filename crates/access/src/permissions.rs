@@ -53,6 +53,11 @@ pub const ENDPOINTS: &[(&str, &str, Need)] = &[
         OPERATE,
     ),
     (
+        "POST",
+        "/api/v1/{project}/{environment}/routes/{route}/runs",
+        OPERATE,
+    ),
+    (
         "PUT",
         "/api/v1/{project}/{environment}/routes/{route}/switch",
         OPERATE,

@@ -37,6 +37,7 @@ use crate::{
         routes::status,
         runs::list,
         runs::start,
+        runs::ask,
         secrets::list,
         secrets::set,
         secrets::remove,
@@ -117,6 +118,7 @@ fn schemas() -> Map<String, Value> {
     let mut generator = settings.into_generator();
     add::<Problem>(&mut generator);
     add::<routes::SwitchTo>(&mut generator);
+    add::<runs::RunAsk>(&mut generator);
     add::<runs::StartRun>(&mut generator);
     add::<runs::StartedRun>(&mut generator);
     add::<secrets::SetSecret>(&mut generator);

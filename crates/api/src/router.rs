@@ -43,6 +43,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
             "/routes/{route}/entities",
             post(entities::create).layer(DefaultBodyLimit::disable()),
         )
+        .route("/routes/{route}/runs", post(runs::ask))
         .route("/routes/{route}/switch", put(routes::switch))
         .route("/runs", get(runs::list).post(runs::start))
         .route("/secrets", get(secrets::list))

@@ -12,6 +12,7 @@ use weir_sdk::store::{Change, Move, Store, StoredSwitch};
 
 use crate::accept::{self, Accepted, Arrival};
 use crate::actions::{self, Action};
+use crate::again::{self, Ask};
 use crate::breaker::Breakers;
 use crate::configuration::{Configuration, Trigger};
 use crate::correct::{self, Correction};
@@ -21,7 +22,7 @@ use crate::schedule::{self, Starting};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::status::{Status, status};
-use crate::{dispatch, loops, settling, source};
+use crate::{dispatch, loops, settling};
 
 /// Rows read at once when the memory is rebuilt.
 const ADOPT_ROWS: usize = 2_000;
@@ -50,6 +51,12 @@ impl Engine {
                 let turns = schedule::run(shared.clone(), name, schedule, *catch_up, starting);
                 shared.tracker.spawn(turns);
             }
+        }
+        for route in again::unfinished(shared).await? {
+            let starting = Starting::new(shared);
+            shared
+                .tracker
+                .spawn(again::resume(shared.clone(), route, starting));
         }
         shared.lock().follows = true;
         let starting = Starting::new(shared);
@@ -111,11 +118,12 @@ impl Engine {
     /// Starts a run. Lookups that the route is sensitive to are read first, so that the run and what it resends know the
     /// newest rows. Error `conflict` while a run of the route is under way.
     pub async fn run(&self, route: &str, trigger: &str) -> Result<RunId, Error> {
-        loops::refresh_for_run(&self.shared, route).await?;
-        let run = source::begin(&self.shared, route, trigger, Vec::new()).await?;
-        let id = run.id;
-        source::spawn(&self.shared, run);
-        Ok(id)
+        again::start(&self.shared, route, &Ask::Onward, trigger).await
+    }
+
+    /// Starts a run that reads what is asked for.
+    pub async fn ask(&self, route: &str, ask: &Ask) -> Result<RunId, Error> {
+        again::start(&self.shared, route, ask, "manual").await
     }
 
     /// Takes entities that arrive by themselves; answers when their tasks are on disk. Errors: `not_found`, `conflict`

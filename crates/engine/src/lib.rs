@@ -7,6 +7,7 @@
 
 mod accept;
 mod actions;
+mod again;
 mod breaker;
 pub mod configuration;
 mod correct;
@@ -32,6 +33,7 @@ mod write;
 
 pub use accept::{Accepted, Arrival};
 pub use actions::Action;
+pub use again::{Ask, Range};
 pub use correct::{Correction, Set};
 pub use engine::Engine;
 pub use reply::{Ended, Replied};

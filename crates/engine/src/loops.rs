@@ -63,7 +63,7 @@ pub(crate) async fn refresh(shared: &Shared, table: &str) -> Result<(), weir_mod
                 wants.len(),
                 keys.len()
             );
-            let run = begin_patiently(shared, name).await?;
+            let run = begin_patiently(shared, name, why::RESEND).await?;
             source::resend(shared, &run, &keys).await;
         }
     }
@@ -92,10 +92,14 @@ pub(crate) async fn refresh(shared: &Shared, table: &str) -> Result<(), weir_mod
 }
 
 /// A run that is under way is waited for.
-async fn begin_patiently(shared: &Shared, route: &str) -> Result<weir_sdk::store::Run, weir_model::Error> {
+pub(crate) async fn begin_patiently(
+    shared: &Shared,
+    route: &str,
+    trigger: &str,
+) -> Result<weir_sdk::store::Run, weir_model::Error> {
     loop {
         let progress = shared.progress.notified();
-        match source::begin(shared, route, why::RESEND, Vec::new()).await {
+        match source::begin(shared, route, trigger, Vec::new()).await {
             Err(error) if error.kind == weir_model::Kind::Conflict && !shared.stopping.is_cancelled() => {
                 tokio::select! {
                     () = progress => {}

@@ -8,12 +8,13 @@ use weir_model::config::Read;
 use weir_model::cursor::{Cursor, OVERLAP_MS};
 use weir_model::order::Entry;
 use weir_model::task::State as TaskState;
-use weir_model::{Error, Kind, RunId, TaskId, json, retry};
+use weir_model::{Error, Kind, RunId, TaskId, json, retry, runs};
 use weir_sdk::connector::{NoObserver, Page, ReadRequest, Row};
 use weir_sdk::expressions::{Job, evaluate_all};
 use weir_sdk::store::{Change, End, NewTask, Run, RunOutcome};
 
 use crate::accept::patiently;
+use crate::again::{self, Mode};
 use crate::configuration::Route;
 use crate::payload;
 use crate::pipeline;
@@ -113,12 +114,15 @@ async fn finish(shared: &Shared, run: &Run, outcome: RunOutcome) {
     };
     let end_of_run = settling::end_of(Some(&outcome));
     let at = shared.context.clock.now();
-    let end = Change::EndRun {
+    let mut end = vec![Change::EndRun {
         run: run.id,
         at,
         outcome,
-    };
-    if let Err(error) = shared.commit_surely(vec![end]).await {
+    }];
+    if end_of_run == runs::End::Read {
+        end.extend(again::done(shared, run));
+    }
+    if let Err(error) = shared.commit_surely(end).await {
         tracing::error!(run.id = %run.id, error = %error, "the end of run {} could not be stored: {error}", run.id);
     }
     let mut state = shared.lock();
@@ -131,8 +135,12 @@ async fn finish(shared: &Shared, run: &Run, outcome: RunOutcome) {
 }
 
 async fn read_all(shared: &Shared, route: &Route, run: &Run) -> RunOutcome {
+    let mode = match again::mode(shared, route, run).await {
+        Ok(mode) => mode,
+        Err(error) => return RunOutcome::Failed(error),
+    };
     for (index, read) in route.reads.iter().enumerate() {
-        match read_one(shared, route, run, index as u32, read).await {
+        match read_one(shared, route, run, index as u32, read, mode).await {
             Ok(None) => {}
             Ok(Some(why)) => return RunOutcome::Stopped(why),
             Err(error) => return RunOutcome::Failed(error),
@@ -148,18 +156,23 @@ async fn read_one(
     run: &Run,
     index: u32,
     read: &Read,
+    mode: Mode,
 ) -> Result<Option<String>, Error> {
     let scope = &shared.configuration.scope;
     let origin = Origin::of(run);
     let started_ms = shared.context.clock.monotonic_ms();
+    let place = mode.cursor(index);
     let mut cursor = shared
         .store
-        .cursor(scope, &run.route, index)
+        .cursor(scope, &run.route, place)
         .await?
         .unwrap_or_default();
+    if mode.is_over(&cursor) {
+        return Ok(None);
+    }
     let is_snapshot = route.changed_since.as_deref() == Some("snapshot");
     let since = match &route.changed_since {
-        Some(field) if !is_snapshot => cursor.since(OVERLAP_MS).map(|at| (field.clone(), at)),
+        Some(field) if !is_snapshot => mode.since(&cursor, OVERLAP_MS).map(|at| (field.clone(), at)),
         _ => None,
     };
     let mut request = ReadRequest {
@@ -193,18 +206,21 @@ async fn read_one(
         };
         let next = page.next.clone();
         let rows = page.rows.len() as u64;
-        let found = last_of_each_key(entities(shared, route, &origin, page.rows).await?);
-        let (found, mut changes) = news(shared, run, index, is_snapshot, &mut cursor, found).await?;
+        let found = last_of_each_key(entities(shared, route, &origin, mode.within(page.rows)).await?);
+        let (found, mut changes) = match mode {
+            Mode::Range(_) => (found, Vec::new()),
+            Mode::Onward { full } => news(shared, run, index, is_snapshot, full, &mut cursor, found).await?,
+        };
         match &next {
             Some(next) => cursor.turn_page(next.clone()),
-            None => cursor.end(),
+            None => mode.end(&mut cursor),
         }
         cursor.shrink(OVERLAP_MS);
         changes.push(Change::Page {
             run: run.id,
             scope: scope.clone(),
             route: run.route.clone(),
-            read: index,
+            read: place,
             cursor: cursor.clone(),
             rows,
             tasks: found.len() as u64,
@@ -235,8 +251,20 @@ async fn resend_all(shared: &Shared, route: &Route, run: &Run, keys: &[String]) 
                 let Some(page) = fetch(shared, route, read, &request).await? else {
                     return Ok(());
                 };
+                let rows = page.rows.len() as u64;
                 let found = last_of_each_key(entities(shared, route, &origin, page.rows).await?);
-                store(shared, route, &origin, found, Vec::new(), Storing::Surely).await
+                let count = Change::Page {
+                    run: run.id,
+                    scope: shared.configuration.scope.clone(),
+                    route: run.route.clone(),
+                    read: again::RESEND_READ,
+                    cursor: Cursor::default(),
+                    rows,
+                    tasks: found.len() as u64,
+                };
+                store(shared, route, &origin, found, vec![count], Storing::Surely).await?;
+                shared.lock().route(&run.route).rows_read += rows;
+                Ok(())
             };
             if let Err(error) = outcome.await {
                 return RunOutcome::Failed(error);
@@ -453,12 +481,17 @@ pub(crate) fn last_of_each_key(entities: Vec<Found>) -> Vec<Found> {
     found
 }
 
-/// Leaves out what was read before and has not changed.
+/// Leaves out what was read before and has not changed, unless everything is to be sent again.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one call, and each is a different thing"
+)]
 async fn news(
     shared: &Shared,
     run: &Run,
     index: u32,
     is_snapshot: bool,
+    full: bool,
     cursor: &mut Cursor,
     found: Vec<Found>,
 ) -> Result<(Vec<Found>, Vec<Change>), Error> {
@@ -481,7 +514,7 @@ async fn news(
     let mut fresh = Vec::new();
     for (entity, known) in found.into_iter().zip(known) {
         let hash = json::hash(&entity.value);
-        if known != Some(hash) {
+        if full || known != Some(hash) {
             rows.push((entity.key.clone(), hash));
             fresh.push(entity);
         }

@@ -53,7 +53,7 @@ pub(crate) enum Command {
         filter: Option<String>,
     },
     /// Runs one route, here or in the running server, and waits until it is settled.
-    Run { route: String },
+    Run(Run),
     /// Sends one entity through a route's steps and shows what would be written; nothing is sent.
     Try {
         route: String,
@@ -109,6 +109,24 @@ pub(crate) enum Command {
     /// Prints the description of the API.
     #[command(hide = true)]
     Openapi,
+}
+
+#[derive(Args)]
+pub(crate) struct Run {
+    pub(crate) route: String,
+    /// A back-fill: reads again what changed at this time or later, a date (from midnight UTC) or a time with its zone. The
+    /// route's cursor stays where it is; cut off, the same command goes on.
+    #[arg(long, value_name = "TIME", group = "what")]
+    pub(crate) since: Option<String>,
+    /// Only what changed before this time, as far as rows say when they changed.
+    #[arg(long, value_name = "TIME", requires = "since")]
+    pub(crate) until: Option<String>,
+    /// Reads everything from the beginning, also what has not changed at the source.
+    #[arg(long, group = "what")]
+    pub(crate) full: bool,
+    /// Sends again what asked this lookup for this row when it was delivered.
+    #[arg(long, value_name = "TABLE/KEY", group = "what")]
+    pub(crate) where_read: Option<String>,
 }
 
 #[derive(Args)]

@@ -200,7 +200,7 @@ pub(crate) struct Working {
     system: Arc<System>,
 }
 
-async fn working() -> Working {
+pub(crate) async fn working() -> Working {
     working_with(BTreeMap::new()).await
 }
 

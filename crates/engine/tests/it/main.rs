@@ -4,6 +4,7 @@
 
 mod accept;
 mod actions;
+mod again;
 mod clock;
 mod delivery;
 mod dependencies;
