@@ -482,10 +482,6 @@ pub(crate) fn last_of_each_key(entities: Vec<Found>) -> Vec<Found> {
 }
 
 /// Leaves out what was read before and has not changed, unless everything is to be sent again.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call, and each is a different thing"
-)]
 async fn news(
     shared: &Shared,
     run: &Run,
