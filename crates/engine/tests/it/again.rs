@@ -9,15 +9,12 @@ use crate::world::{SIZES, Setup, World, context, scope};
 
 const NOW: i64 = 1_700_000_000;
 
-const BY_FIELD: Setup = Setup {
-    changed_since: Some("updated"),
-    waits_for_parent: false,
-    looks_up: false,
-    queue: None,
-    schema: None,
-    writes_lines: false,
-    extra: Vec::new(),
-};
+fn by_field() -> Setup {
+    Setup {
+        changed_since: Some("updated"),
+        ..Setup::default()
+    }
+}
 
 fn dated(code: &str, second: i64) -> Value {
     json!({ "code": code, "updated": NOW + second })
@@ -54,7 +51,7 @@ async fn a_backfill_reads_its_range_and_leaves_the_cursor() {
         json!({ "code": "e", "updated": null }),
     ];
     let world = World::new(10, rows);
-    let engine = world.engine(&BY_FIELD).await;
+    let engine = world.engine(&by_field()).await;
     world.run(&engine).await;
     let cursor = world.store.cursor(&scope(), "things", 0).await.unwrap();
     world.source.put(dated("b", 401));
@@ -79,7 +76,7 @@ async fn a_backfill_that_was_cut_off_goes_on_at_its_page() {
         let error = Error::new(Kind::Bug, "the page is not JSON");
         world.source.failures.lock().unwrap().push_back(error);
     };
-    let engine = world.engine(&BY_FIELD).await;
+    let engine = world.engine(&by_field()).await;
     engine.run("things", "manual").await.unwrap();
     world.settle(&engine).await;
     let all = range(0, 100);
@@ -98,14 +95,14 @@ async fn a_backfill_that_was_cut_off_goes_on_at_its_page() {
     engine.stop().await;
 
     // A start goes on by itself, and once it is read to the end there is nothing left to go on with.
-    let engine = Engine::start(world.configuration(&BY_FIELD), world.store.clone(), context())
+    let engine = Engine::start(world.configuration(&by_field()), world.store.clone(), context())
         .await
         .unwrap();
     world.settle(&engine).await;
     let run = world.store.runs(&scope(), None, 1).await.unwrap().remove(0);
     assert_eq!((run.trigger.as_str(), run.tasks), ("backfill", 3));
     engine.stop().await;
-    let engine = Engine::start(world.configuration(&BY_FIELD), world.store.clone(), context())
+    let engine = Engine::start(world.configuration(&by_field()), world.store.clone(), context())
         .await
         .unwrap();
     world.settle(&engine).await;

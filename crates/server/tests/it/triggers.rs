@@ -103,6 +103,13 @@ fn triggers_are_checked() {
 #[test]
 fn circles_and_routes_that_are_off_are_named() {
     let attributes = ("routes/attributes.yaml", "  every: 5m");
+    let read = (
+        "routes/attributes.yaml",
+        "  read: { connection: akeneo, entity: attributes, with: { options: attribute-options } }",
+    );
+    let hook = "  webhook: { verify: none }";
+    let snapshot = ("routes/attributes.yaml", "  changed_since: snapshot ");
+    let resend = ("routes/attributes.yaml", "  resend_on: [variant-axes] ");
     let switches = ("environments/dev.yaml", "vars:");
     let off = "routes: { attributes: off }\nvars:";
     let cases: &[(&[((&str, &str), &str)], &str, &str)] = &[
@@ -139,6 +146,38 @@ fn circles_and_routes_that_are_off_are_named() {
             &[(WAITS, "  - { run: attributes, keys: parent } ")],
             "routes/categories.yaml:12:5",
             "`keys` belongs to `route` or `link`",
+        ),
+        (
+            &[
+                (WAITS, "  - { run: attributes } "),
+                (read, hook),
+                (attributes, ""),
+                (snapshot, ""),
+                (resend, ""),
+            ],
+            "routes/categories.yaml:12:12: error[awaits-no-run]",
+            "`attributes` has a webhook and no runs",
+        ),
+        (
+            &[
+                (EVERY, "  after: { routes: [attributes] }"),
+                (read, hook),
+                (attributes, ""),
+                (snapshot, ""),
+                (resend, ""),
+            ],
+            "routes/categories.yaml:5:21: error[awaits-no-run]",
+            "`attributes` has a webhook and no runs",
+        ),
+        (
+            &[
+                (read, hook),
+                (attributes, "  cron: \"0 6 * * *\""),
+                (snapshot, ""),
+                (resend, ""),
+            ],
+            "routes/attributes.yaml:5:3",
+            "`cron` is about reading",
         ),
         (
             &[(WAITS, "  - { route: categories } ")],
