@@ -8,8 +8,11 @@ const WAITS: (&str, &str) = (
     "  - { route: categories, keys: parent } ",
 );
 
+/// File and text that stands there once, and what it becomes.
+type Edit<'a> = ((&'a str, &'a str), &'a str);
+
 /// Checks the flagship after some edits; place and words of the one finding, or none where it is good.
-fn check(edits: &[((&str, &str), &str)], place: &str, words: &str) -> Option<String> {
+fn check(edits: &[Edit], place: &str, words: &str) -> Option<String> {
     let folder = copy();
     for ((file, from), to) in edits {
         edit(folder.path(), file, from, to);
@@ -112,7 +115,7 @@ fn circles_and_routes_that_are_off_are_named() {
     let resend = ("routes/attributes.yaml", "  resend_on: [variant-axes] ");
     let switches = ("environments/dev.yaml", "vars:");
     let off = "routes: { attributes: off }\nvars:";
-    let cases: &[(&[((&str, &str), &str)], &str, &str)] = &[
+    let cases: &[(&[Edit], &str, &str)] = &[
         (
             &[
                 (EVERY, "  after: { routes: [attributes] }"),
