@@ -18,8 +18,8 @@ pub(crate) struct HandClock {
 struct Time {
     wall: Timestamp,
     monotonic_ms: u64,
-    /// Lengths of the sleeps under way.
-    sleeps: Vec<u64>,
+    /// Sleeps under way: how long, and until when.
+    sleeps: Vec<(u64, u64)>,
 }
 
 impl HandClock {
@@ -58,23 +58,24 @@ impl HandClock {
         self.time.lock().unwrap().wall += SignedDuration::from_mins(minutes);
     }
 
-    /// Until so many triggers wait for their turn, half a minute at a time.
+    /// Until so many triggers wait for their turn, half a minute at a time; one whose sleep is over does not yet.
     pub(crate) async fn waits(&self, triggers: usize) {
         until("triggers wait", || {
             let time = self.time.lock().unwrap();
-            time.sleeps.iter().filter(|ms| **ms == 30_000).count() == triggers
+            let goes_on = |(ms, until): &&(u64, u64)| *ms == 30_000 && *until > time.monotonic_ms;
+            time.sleeps.iter().filter(goes_on).count() == triggers
         })
         .await;
     }
 }
 
 /// A sleep that was given up is none.
-struct Asleep<'a>(&'a HandClock, u64);
+struct Asleep<'a>(&'a HandClock, (u64, u64));
 
 impl Drop for Asleep<'_> {
     fn drop(&mut self) {
         let mut time = self.0.time.lock().unwrap();
-        let place = time.sleeps.iter().position(|ms| *ms == self.1).unwrap();
+        let place = time.sleeps.iter().position(|sleep| *sleep == self.1).unwrap();
         time.sleeps.remove(place);
     }
 }
@@ -90,10 +91,11 @@ impl Clock for HandClock {
     async fn sleep_ms(&self, ms: u64) {
         let until = {
             let mut time = self.time.lock().unwrap();
-            time.sleeps.push(ms);
-            time.monotonic_ms + ms
+            let until = time.monotonic_ms + ms;
+            time.sleeps.push((ms, until));
+            until
         };
-        let _asleep = Asleep(self, ms);
+        let _asleep = Asleep(self, (ms, until));
         loop {
             let moved = self.moved.notified();
             if self.monotonic_ms() >= until {
