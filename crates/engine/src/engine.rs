@@ -172,17 +172,41 @@ impl Engine {
 
     /// A person's action on one task; answers its new state.
     pub async fn act(&self, task: &TaskId, action: Action) -> Result<TaskState, Error> {
-        actions::act(&self.shared, task, action).await
+        let (shared, task) = (self.shared.clone(), *task);
+        self.see_through(async move { actions::act(&shared, &task, action).await })
+            .await
     }
 
     /// Corrects the entity of a task that has not ended, and lets it be tried again. Answers the corrected entity.
     pub async fn correct(&self, task: &TaskId, correction: &Correction) -> Result<Value, Error> {
-        correct::correct(&self.shared, task, correction).await
+        let (shared, task, correction) = (self.shared.clone(), *task, correction.clone());
+        self.see_through(async move { correct::correct(&shared, &task, &correction).await })
+            .await
     }
 
     /// A finished task again, as a new one; a live one is retried.
     pub async fn replay(&self, task: &TaskId) -> Result<TaskId, Error> {
-        actions::replay(&self.shared, task).await
+        let (shared, task) = (self.shared.clone(), *task);
+        self.see_through(async move { actions::replay(&shared, &task).await })
+            .await
+    }
+
+    /// Work that changes the store and then the memory ends by itself once begun: whoever asked for it may hang up in
+    /// between, and the memory would learn of the change only at the next start.
+    async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.shared.stopping.is_cancelled() {
+            return Err(Error::new(
+                Kind::Unavailable,
+                "Weir is stopping; try again when it is up",
+            ));
+        }
+        match self.shared.tracker.spawn(work).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(Error::bug("an action on a task fell over; report this").source(error)),
+        }
     }
 
     /// Switches a route; remembered over restarts.

@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use serde_json::json;
 use weir_engine::{Action, Correction, Set};
 use weir_model::task::State;
 use weir_model::{Error, Kind};
 
-use crate::world::{Setup, World};
+use crate::gate::Gate;
+use crate::world::{Setup, World, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_task_is_retried_or_skipped_by_a_person() {
@@ -171,5 +174,37 @@ async fn a_correction_may_not_break_the_schema_that_the_entity_kept_to() {
     engine.correct(&dead.id, &set("price", json!(2))).await.unwrap();
     world.settle(&engine).await;
     assert_eq!(world.keys(State::Done).await, ["a"]);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_in_the_middle_of_an_action_leaves_memory_and_store_alike() {
+    let mut world = World::new(10, vec![json!({ "code": "a" }), json!({ "code": "b" })]);
+    for key in ["a", "b"] {
+        world.target.fail(key, [Error::new(Kind::Rejected, "no")]);
+    }
+    let gate = Arc::new(Gate::new(world.store.clone()));
+    world.store = gate.clone();
+    let engine = world.engine(&Setup::default()).await;
+    world.run(&engine).await;
+    let dead = world.tasks(State::Dead).await;
+    let task = |key: &str| dead.iter().find(|task| task.key == key).unwrap().id;
+    let (a, b) = (task("a"), task("b"));
+    let price = set("price", json!(1));
+
+    gate.shut(0);
+    let mut retry = Box::pin(engine.act(&a, Action::Retry));
+    let mut correct = Box::pin(engine.correct(&b, &price));
+    tokio::select! {
+        _ = &mut retry => panic!("the gate is shut"),
+        _ = &mut correct => panic!("the gate is shut"),
+        () = gate.waiting(2) => {}
+    }
+    drop((retry, correct));
+    gate.open();
+    // Memory that had not followed would know nothing of a queued task, and nobody would deliver it.
+    until("both are delivered", || world.target.log().len() == 2).await;
+    world.settle(&engine).await;
+    assert_eq!(world.keys(State::Done).await, ["a", "b"]);
     engine.stop().await;
 }

@@ -9,6 +9,7 @@ mod clock;
 mod delivery;
 mod dependencies;
 mod failures;
+mod gate;
 mod kept;
 mod reading;
 mod reply;
