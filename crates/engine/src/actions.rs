@@ -1,15 +1,18 @@
 //! What a person may do with a task.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weir_model::dependency::{Need, chain};
-use weir_model::task::{Event, State as TaskState, next};
+use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId};
-use weir_sdk::store::{Change, End, Move, NewTask, TaskDetail};
 
+use crate::carry::{self, Carried};
+use crate::correct::Correction;
+use crate::plan::plan;
 use crate::settling;
 use crate::shared::Shared;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Try again now.
@@ -20,154 +23,96 @@ pub enum Action {
     Cancel,
     /// Let a waiting task go without what it waits for.
     Release,
+    /// Send a finished task again, as a new one; a live one is retried.
+    Replay,
+    /// Change the entity, and try again.
+    Correct,
 }
 
-impl Action {
-    fn event(self) -> Event {
-        match self {
-            Action::Retry => Event::PersonRetry,
-            Action::Skip => Event::PersonSkip,
-            Action::Cancel => Event::PersonCancel,
-            Action::Release => Event::Wake,
+/// An action with what belongs to it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deed {
+    pub action: Action,
+    /// What `correct` changes.
+    #[serde(default)]
+    pub correction: Option<Correction>,
+    /// `replay` also what is older than what was delivered last.
+    #[serde(default)]
+    pub force: bool,
+}
+
+impl Deed {
+    pub fn new(action: Action) -> Deed {
+        Deed {
+            action,
+            correction: None,
+            force: false,
         }
     }
 
-    fn word(self) -> &'static str {
-        match self {
-            Action::Retry => "retried",
-            Action::Skip => "skipped",
-            Action::Cancel => "cancelled",
-            Action::Release => "released",
+    pub fn correct(correction: Correction) -> Deed {
+        Deed {
+            correction: Some(correction),
+            ..Deed::new(Action::Correct)
+        }
+    }
+
+    /// Error `invalid` for words that do not go together.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let wrong = |field: &str, message: &str| Err(Error::new(Kind::Invalid, message).with("field", field));
+        match (self.action, &self.correction) {
+            (Action::Correct, None) => {
+                return wrong(
+                    "correction",
+                    "say what to correct: one of `set`, `patch` and `entity`",
+                );
+            }
+            (Action::Correct, Some(correction)) => correction.check()?,
+            (_, Some(_)) => return wrong("correction", "only the action `correct` takes a correction"),
+            (_, None) => {}
+        }
+        match self.force && self.action != Action::Replay {
+            true => wrong("force", "only the action `replay` can be forced"),
+            false => Ok(()),
         }
     }
 }
 
-/// Carries out the action. Errors: `not_found`, and `conflict` where the task's state does not allow it; nothing has
-/// changed then.
-pub(crate) async fn act(shared: &Shared, task: &TaskId, action: Action) -> Result<TaskState, Error> {
-    let detail = find(shared, task).await?;
-    let route = detail.row.route.clone();
-    let (from, to) = {
-        // The memory is ahead of the store while a worker decides: what it calls running is not to be touched.
-        let state = shared
-            .lock()
-            .route(&route)
-            .keys
-            .get(task)
-            .map_or(detail.row.state, |entry| entry.state);
-        let to = next(state, action.event()).ok_or_else(|| {
-            Error::new(
-                Kind::Conflict,
-                format!(
-                    "task {task} (`{}`) is {} and cannot be {}",
-                    detail.row.key,
-                    state.name(),
-                    action.word()
-                ),
-            )
-        })?;
-        (state, to)
-    };
-    let at = shared.context.clock.now();
-    let by = format!("{} by a person", action.word());
-    let change = if to.is_finished() {
-        Change::End(End {
-            task: *task,
-            from,
-            to,
-            at,
-            reason: Some(by),
-            warnings: Vec::new(),
-        })
-    } else {
-        Change::Move(Move {
-            reason: Some(by),
-            ..Move::to(*task, from, to, at)
-        })
-    };
-    shared.store.commit(vec![change]).await?;
-    {
-        let mut state = shared.lock();
-        state.unpark(&route, task);
-        let place = state.route(&route);
-        if action == Action::Release {
-            place.released.insert(*task);
-        }
-        if to.is_finished() {
-            place.keys.remove(task);
-            place.skipped += 1;
-        } else {
-            place.set(task, to, None);
-        }
-    }
-    shared.signal(&route);
-    shared.progress.notify_waiters();
-    if to.is_finished() {
-        shared
-            .wake(&[Need::Key {
-                route,
-                key: detail.row.key,
-            }])
-            .await;
-    }
-    Ok(to)
-}
+/// Times that a task is looked at again because its state changed between the decision and the deed.
+pub(crate) const LOOKS_MAX: usize = 3;
 
-/// A finished task as a new one, with the same entity and today's release; a dead one is retried. A replay older than
-/// what was delivered last is refused.
-pub(crate) async fn replay(shared: &Shared, task: &TaskId) -> Result<TaskId, Error> {
-    let detail = find(shared, task).await?;
-    if !detail.row.state.is_finished() {
-        act(shared, task, Action::Retry).await?;
-        return Ok(*task);
+/// Does it with one task. Errors: `not_found`, `conflict` where the task's state does not allow it, and what a correction
+/// says; nothing has changed then.
+pub(crate) async fn act(shared: &Shared, task: &TaskId, deed: &Deed) -> Result<Carried, Error> {
+    deed.check()?;
+    for _ in 0..LOOKS_MAX {
+        let planned = plan(shared, deed, std::slice::from_ref(task)).await?;
+        let plans = planned
+            .into_iter()
+            .map(|planned| planned.outcome)
+            .collect::<Result<Vec<_>, _>>()?;
+        let (held, changed) = carry::hold(shared, plans);
+        if !changed.is_empty() {
+            continue;
+        }
+        let _arriving = carry::arriving(shared, &held).await;
+        let changes = carry::changes(shared, deed.action, "a person", &held);
+        return match shared.store.commit(changes).await {
+            Ok(sequences) => {
+                let carried = carry::settle(shared, held, &sequences).await;
+                carried
+                    .first()
+                    .copied()
+                    .ok_or_else(|| Error::bug("an action changed no task"))
+            }
+            Err(error) => {
+                carry::put_back(shared, held);
+                Err(error)
+            }
+        };
     }
-    let scope = &shared.configuration.scope;
-    let delivered = shared
-        .store
-        .delivered(scope, &detail.row.route, std::slice::from_ref(&detail.row.key))
-        .await?;
-    if let Some(Some(delivered)) = delivered.first()
-        && delivered.version > detail.row.sequence
-    {
-        let message = format!(
-            "a newer version of `{}` was delivered at {}; replaying task {task} would put an old one in its place",
-            detail.row.key, delivered.at
-        );
-        return Err(Error::new(Kind::Conflict, message));
-    }
-    let id = TaskId(shared.context.dice.uuid());
-    let new = NewTask {
-        id,
-        scope: scope.clone(),
-        route: detail.row.route.clone(),
-        key: detail.row.key.clone(),
-        run: detail.row.run,
-        at: shared.context.clock.now(),
-        input: detail.input,
-        replay_of: Some(*task),
-    };
-    let sequences = shared.store.commit(vec![Change::InsertTask(new)]).await?;
-    let sequence = sequences.first().copied().unwrap_or_default();
-    let entry = weir_model::order::Entry {
-        task: id,
-        key: detail.row.key,
-        sequence,
-        state: TaskState::Queued,
-        due: None,
-        has_effect: false,
-    };
-    shared.lock().route(&detail.row.route).keys.put(entry);
-    shared.signal(&detail.row.route);
-    Ok(id)
-}
-
-pub(crate) async fn find(shared: &Shared, task: &TaskId) -> Result<TaskDetail, Error> {
-    shared.store.task(task).await?.ok_or_else(|| {
-        Error::new(
-            Kind::NotFound,
-            format!("there is no task {task}; `weir tasks list` shows those there are"),
-        )
-    })
+    Err(carry::restless(task))
 }
 
 /// Why a task waits: for each need the whole chain to what is really missing, in words.

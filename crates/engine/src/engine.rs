@@ -5,24 +5,27 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::config::{RouteLimits, Switch};
+use weir_model::operation::Ask;
 use weir_model::task::State as TaskState;
-use weir_model::{Error, Kind, RunId, TaskId};
+use weir_model::{Error, Kind, OperationId, RunId, TaskId};
 use weir_sdk::Context;
 use weir_sdk::store::{Change, Move, Store, StoredSwitch};
 
 use crate::accept::{self, Accepted, Arrival};
-use crate::actions::{self, Action};
+use crate::actions::{self, Action, Deed};
 use crate::again::{self, Ask};
 use crate::breaker::Breakers;
+use crate::carry::Carried;
 use crate::configuration::{Configuration, Trigger};
-use crate::correct::{self, Correction};
+use crate::correct::Correction;
+use crate::operations::{self, Preview, Progress, Selection};
 use crate::references::References;
 use crate::reply::{self, Replied};
 use crate::schedule::{self, Starting};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::status::{Status, status};
-use crate::{dispatch, loops, settling};
+use crate::{dispatch, loops, payload, plan, settling};
 
 /// Rows read at once when the memory is rebuilt.
 const ADOPT_ROWS: usize = 2_000;
@@ -97,6 +100,7 @@ impl Engine {
             claims: Default::default(),
             arrivals: Default::default(),
             callers: Default::default(),
+            operations: Default::default(),
             signals,
             progress: Notify::new(),
             stopping: CancellationToken::new(),
@@ -112,6 +116,8 @@ impl Engine {
         shared.tracker.spawn(loops::probe(shared.clone()));
         shared.tracker.spawn(loops::tidy(shared.clone()));
         shared.tracker.spawn(loops::sweep(shared.clone()));
+        operations::start(&shared).await?;
+        shared.tracker.spawn(operations::tidy(shared.clone()));
         Ok(Engine { shared })
     }
 
@@ -172,22 +178,58 @@ impl Engine {
 
     /// A person's action on one task; answers its new state.
     pub async fn act(&self, task: &TaskId, action: Action) -> Result<TaskState, Error> {
-        let (shared, task) = (self.shared.clone(), *task);
-        self.see_through(async move { actions::act(&shared, &task, action).await })
-            .await
+        Ok(self.carry(task, Deed::new(action)).await?.state)
     }
 
     /// Corrects the entity of a task that has not ended, and lets it be tried again. Answers the corrected entity.
     pub async fn correct(&self, task: &TaskId, correction: &Correction) -> Result<Value, Error> {
-        let (shared, task, correction) = (self.shared.clone(), *task, correction.clone());
-        self.see_through(async move { correct::correct(&shared, &task, &correction).await })
+        self.carry(task, Deed::correct(correction.clone())).await?;
+        let found = self.shared.store.task(task).await?;
+        let found = found.ok_or_else(|| plan::missing(&self.shared, task))?;
+        payload::unpack(&found.input)
+    }
+
+    /// A finished task again, as a new one; a live one is retried. One that is older than what was delivered last is
+    /// replayed only by `force`.
+    pub async fn replay(&self, task: &TaskId, force: bool) -> Result<TaskId, Error> {
+        let deed = Deed {
+            force,
+            ..Deed::new(Action::Replay)
+        };
+        Ok(self.carry(task, deed).await?.task)
+    }
+
+    async fn carry(&self, task: &TaskId, deed: Deed) -> Result<Carried, Error> {
+        let (shared, task) = (self.shared.clone(), *task);
+        self.see_through(async move { actions::act(&shared, &task, &deed).await })
             .await
     }
 
-    /// A finished task again, as a new one; a live one is retried.
-    pub async fn replay(&self, task: &TaskId) -> Result<TaskId, Error> {
-        let (shared, task) = (self.shared.clone(), *task);
-        self.see_through(async move { actions::replay(&shared, &task).await })
+    /// What an action would do with the tasks that are meant; nothing is changed. The answer's token executes it.
+    pub async fn preview(&self, deed: Deed, selection: Selection) -> Result<Preview, Error> {
+        operations::preview(&self.shared, deed, selection).await
+    }
+
+    /// Executes a preview as an operation; `by` is who asks. A token that was executed before answers its operation.
+    pub async fn execute(&self, token: &OperationId, by: &str) -> Result<Progress, Error> {
+        let (shared, token, by) = (self.shared.clone(), *token, by.to_owned());
+        self.see_through(async move { operations::execute(&shared, &token, &by).await })
+            .await
+    }
+
+    /// Operations, newest first.
+    pub async fn operations(&self, limit: usize) -> Result<Vec<Progress>, Error> {
+        operations::list(&self.shared, limit).await
+    }
+
+    pub async fn operation(&self, id: &OperationId) -> Result<Progress, Error> {
+        operations::show(&self.shared, id).await
+    }
+
+    /// Pauses, resumes or cancels an operation; what it does in this moment is finished first.
+    pub async fn ask(&self, id: &OperationId, ask: Ask) -> Result<Progress, Error> {
+        let (shared, id) = (self.shared.clone(), *id);
+        self.see_through(async move { operations::ask(&shared, &id, ask).await })
             .await
     }
 
@@ -230,7 +272,9 @@ impl Engine {
     /// For each thing a waiting task misses, the whole chain in words.
     pub async fn waiting_reasons(&self, task: &TaskId) -> Vec<String> {
         match self.shared.store.task(task).await {
-            Ok(Some(detail)) => actions::waiting_reasons(&self.shared, &detail.row.route, task),
+            Ok(Some(detail)) if detail.scope == self.shared.configuration.scope => {
+                actions::waiting_reasons(&self.shared, &detail.row.route, task)
+            }
             _ => Vec::new(),
         }
     }

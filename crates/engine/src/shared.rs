@@ -12,6 +12,7 @@ use weir_sdk::store::{Change, Move, Store};
 
 use crate::breaker::Breakers;
 use crate::configuration::{Configuration, Route};
+use crate::operations;
 use crate::references::References;
 use crate::reply::Callers;
 use crate::settling;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) arrivals: Stripes,
     /// Callers that wait for the end of a task.
     pub(crate) callers: Callers,
+    pub(crate) operations: operations::Running,
     /// Wakes the dispatcher of a route.
     pub(crate) signals: BTreeMap<String, Arc<Notify>>,
     /// A task ended or was parked: sources that were held back look again, and so does who waits for the end.

@@ -72,6 +72,7 @@ pub async fn run(
         claims: Default::default(),
         arrivals: Default::default(),
         callers: Default::default(),
+        operations: Default::default(),
         signals: Default::default(),
         progress: Notify::new(),
         stopping: CancellationToken::new(),
@@ -205,8 +206,8 @@ mod empty {
         async fn tasks(&self, _: &TaskQuery) -> Answer<TaskPage> {
             Ok(TaskPage::default())
         }
-        async fn task(&self, _: &TaskId) -> Answer<Option<TaskDetail>> {
-            Ok(None)
+        async fn details(&self, ids: &[TaskId]) -> Answer<Vec<Option<TaskDetail>>> {
+            Ok(vec![None; ids.len()])
         }
         async fn counts(&self, _: &Scope) -> Answer<BTreeMap<String, BTreeMap<State, u64>>> {
             Ok(BTreeMap::new())

@@ -66,7 +66,8 @@ pub(crate) async fn attempt(
     conclude(&session, name, route, batch).await
 }
 
-fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
+/// The entity of a task at the start of an attempt.
+pub(crate) fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
     let mut verdict = Verdict::Go;
     if loaded.task.key.starts_with(NO_KEY) {
         let message = "the entity has no key: the route's `entity.key` gives nothing for it. Correct the expression or the \

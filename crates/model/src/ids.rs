@@ -58,6 +58,10 @@ id!(
     /// One execution of a route's source.
     RunId
 );
+id!(
+    /// Long work done on request. A preview has one too, as its token, and the operation that comes of it takes it over.
+    OperationId
+);
 
 /// Project and environment: the first part of every table, address and hook.
 #[derive(

@@ -65,7 +65,7 @@ async fn a_replay_is_a_new_task_and_an_old_version_is_refused() {
     let engine = world.engine(&Setup::default()).await;
     world.run(&engine).await;
     let first = world.tasks(State::Done).await.remove(0);
-    let again = engine.replay(&first.id).await.unwrap();
+    let again = engine.replay(&first.id, false).await.unwrap();
     world.settle(&engine).await;
     let replayed = world.store.task(&again).await.unwrap().unwrap().row;
     assert_eq!(replayed.replay_of, Some(first.id));
@@ -73,7 +73,7 @@ async fn a_replay_is_a_new_task_and_an_old_version_is_refused() {
 
     world.source.put(json!({ "code": "a", "v": 2 }));
     world.run(&engine).await;
-    let refused = engine.replay(&first.id).await.unwrap_err();
+    let refused = engine.replay(&first.id, false).await.unwrap_err();
     assert_eq!(refused.kind, Kind::Conflict);
     assert!(
         refused.message.contains("a newer version of `a` was delivered"),

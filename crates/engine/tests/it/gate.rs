@@ -102,8 +102,8 @@ impl Store for Gate {
     async fn tasks(&self, query: &TaskQuery) -> Answer<TaskPage> {
         self.inner.tasks(query).await
     }
-    async fn task(&self, id: &TaskId) -> Answer<Option<TaskDetail>> {
-        self.inner.task(id).await
+    async fn details(&self, ids: &[TaskId]) -> Answer<Vec<Option<TaskDetail>>> {
+        self.inner.details(ids).await
     }
     async fn counts(&self, scope: &Scope) -> Answer<BTreeMap<String, BTreeMap<State, u64>>> {
         self.inner.counts(scope).await

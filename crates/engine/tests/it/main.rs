@@ -11,6 +11,7 @@ mod dependencies;
 mod failures;
 mod gate;
 mod kept;
+mod operations;
 mod reading;
 mod reply;
 mod runs;

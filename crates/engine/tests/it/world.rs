@@ -78,6 +78,17 @@ impl World {
             .unwrap()
     }
 
+    /// An engine of another project on the same store.
+    pub(crate) async fn stranger(&self) -> Engine {
+        let configuration = Configuration {
+            scope: Scope::new("other", "dev"),
+            ..self.configuration(&Setup::default())
+        };
+        Engine::start_idle(configuration, self.store.clone(), context())
+            .await
+            .unwrap()
+    }
+
     /// One run of the route, until nothing moves any more.
     pub(crate) async fn run(&self, engine: &Engine) {
         engine.run("things", "manual").await.unwrap();
@@ -94,12 +105,21 @@ impl World {
     }
 
     pub(crate) async fn tasks(&self, state: State) -> Vec<TaskRow> {
-        let query = TaskQuery {
+        let mut query = TaskQuery {
+            scope: Some(scope()),
             states: vec![state],
-            limit: 10_000,
+            limit: 1_000,
             ..TaskQuery::default()
         };
-        self.store.tasks(&query).await.unwrap().tasks
+        let mut tasks = Vec::new();
+        loop {
+            let page = self.store.tasks(&query).await.unwrap();
+            tasks.extend(page.tasks);
+            query.page = page.next;
+            if query.page.is_none() {
+                return tasks;
+            }
+        }
     }
 
     pub(crate) async fn keys(&self, state: State) -> Vec<String> {
