@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use weir_access::Identity;
 use weir_engine::operations::{self, Preview, Progress, Selection};
-use weir_engine::{Action, Correction, Deed};
+use weir_engine::{Action, Correction, Deed, Under};
 use weir_model::operation::Ask;
 use weir_model::{Kind, OperationId};
 
@@ -32,6 +32,12 @@ pub(crate) struct PreviewAction {
     /// `replay` also what is older than what was delivered last.
     #[serde(default)]
     force: bool,
+    /// `replay` from this step on, with the entity as it was before it; else from the first.
+    #[serde(default)]
+    from: Option<String>,
+    /// The release to `replay` under.
+    #[serde(default)]
+    release: Under,
 }
 
 /// The token of a preview.
@@ -65,6 +71,8 @@ pub(crate) async fn preview(
         action: asked.action,
         correction: asked.correction,
         force: asked.force,
+        from: asked.from,
+        release: asked.release,
     };
     Ok(Json(engine.preview(deed, asked.selection).await?))
 }

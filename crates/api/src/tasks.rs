@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
-use weir_engine::{Action, Correction, payload};
+use weir_engine::{Action, Correction, Deed, Under, payload};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{TaskPage, TaskQuery, TaskRow};
@@ -245,6 +245,10 @@ action!(
 pub(crate) struct Replay {
     /// Also what is older than what was delivered last.
     force: bool,
+    /// From this step on, with the entity as it was before it; else from the first.
+    from: Option<String>,
+    /// The release to replay under.
+    release: Under,
 }
 
 /// Sends a finished task again, as a new one.
@@ -263,7 +267,13 @@ pub(crate) async fn replay(
             .map_err(|error| Problem::new(Kind::Invalid, format!("the request cannot be read: {error}")))?,
     };
     let engine = api.served(&project, &environment)?.engine()?;
-    let task = engine.replay(&id(&task)?, how.force).await?;
+    let deed = Deed {
+        force: how.force,
+        from: how.from,
+        release: how.release,
+        ..Deed::new(Action::Replay)
+    };
+    let task = engine.replay(&id(&task)?, deed).await?;
     Ok(Json(Replayed { task }))
 }
 

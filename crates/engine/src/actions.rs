@@ -40,6 +40,23 @@ pub struct Deed {
     /// `replay` also what is older than what was delivered last.
     #[serde(default)]
     pub force: bool,
+    /// `replay` from this step on, with the entity as it was before it; else from the first.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The release to `replay` under.
+    #[serde(default)]
+    pub release: Under,
+}
+
+/// Under which release a task is replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Under {
+    /// The one in force.
+    #[default]
+    Today,
+    /// The one of the task's first attempt; refused where that is no longer the one in force.
+    Then,
 }
 
 impl Deed {
@@ -48,6 +65,8 @@ impl Deed {
             action,
             correction: None,
             force: false,
+            from: None,
+            release: Under::Today,
         }
     }
 
@@ -72,9 +91,15 @@ impl Deed {
             (_, Some(_)) => return wrong("correction", "only the action `correct` takes a correction"),
             (_, None) => {}
         }
-        match self.force && self.action != Action::Replay {
-            true => wrong("force", "only the action `replay` can be forced"),
-            false => Ok(()),
+        let is_replay = self.action == Action::Replay;
+        match self {
+            _ if is_replay => Ok(()),
+            Deed { force: true, .. } => wrong("force", "only the action `replay` can be forced"),
+            Deed { from: Some(_), .. } => wrong("from", "only the action `replay` begins at a step"),
+            Deed {
+                release: Under::Then, ..
+            } => wrong("release", "only the action `replay` chooses a release"),
+            _ => Ok(()),
         }
     }
 }

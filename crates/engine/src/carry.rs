@@ -8,8 +8,9 @@ use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{Change, End, Move, NewTask};
 
 use crate::actions::Action;
-use crate::plan::{Plan, To};
+use crate::plan::{Begin, Plan, To};
 use crate::shared::Shared;
+use crate::start;
 use crate::stripes;
 
 /// A planned task that no worker takes until it is settled or put back.
@@ -17,6 +18,8 @@ pub(crate) struct Held {
     pub(crate) plan: Plan,
     /// As the memory had it; a finished one is not there.
     entry: Option<Entry>,
+    /// Its last attempt did not begin at the first step.
+    has_start: bool,
     /// The task that a replay makes.
     new: TaskId,
 }
@@ -37,6 +40,7 @@ pub(crate) fn hold(shared: &Shared, plans: Vec<Plan>) -> (Vec<Held>, Vec<TaskId>
     for plan in plans {
         let task = plan.detail.row.id;
         let mut entry = None;
+        let has_start = state.route(&plan.detail.row.route).starts.contains_key(&task);
         if !matches!(plan.to, To::New { .. }) {
             let keys = &mut state.route(&plan.detail.row.route).keys;
             let Some(found) = keys.get(&task).filter(|entry| entry.state == plan.from).cloned() else {
@@ -53,6 +57,7 @@ pub(crate) fn hold(shared: &Shared, plans: Vec<Plan>) -> (Vec<Held>, Vec<TaskId>
         held.push(Held {
             plan,
             entry,
+            has_start,
             new: TaskId(shared.context.dice.uuid()),
         });
     }
@@ -88,8 +93,13 @@ fn changes_of(held: &Held, at: Timestamp, reason: String) -> Vec<Change> {
         })
     };
     match to {
-        To::Queue { input } => {
+        To::Queue { input, begin } => {
             let mut changes = Vec::with_capacity(2);
+            match begin {
+                Begin::At(start) => changes.push(start::put(&detail.scope, &task, Some(start))),
+                Begin::First if held.has_start => changes.push(start::put(&detail.scope, &task, None)),
+                Begin::First | Begin::AsBefore => {}
+            }
             changes.extend(input.clone().map(|input| Change::PutInput { task, input }));
             if from != TaskState::Queued {
                 changes.push(queue());
@@ -97,24 +107,35 @@ fn changes_of(held: &Held, at: Timestamp, reason: String) -> Vec<Change> {
             changes
         }
         To::Release => vec![queue()],
-        To::End(ended) => vec![Change::End(End {
-            task,
-            from,
-            to: *ended,
-            at,
-            reason: Some(reason),
-            warnings: Vec::new(),
-        })],
-        To::New { run } => vec![Change::InsertTask(NewTask {
-            id: held.new,
-            scope: detail.scope.clone(),
-            route: detail.row.route.clone(),
-            key: detail.row.key.clone(),
-            run: *run,
-            at,
-            input: detail.input.clone(),
-            replay_of: Some(task),
-        })],
+        To::End(ended) => {
+            let mut changes = vec![Change::End(End {
+                task,
+                from,
+                to: *ended,
+                at,
+                reason: Some(reason),
+                warnings: Vec::new(),
+            })];
+            if held.has_start {
+                changes.push(start::put(&detail.scope, &task, None));
+            }
+            changes
+        }
+        To::New { run, .. } => {
+            let mut changes = vec![Change::InsertTask(NewTask {
+                id: held.new,
+                scope: detail.scope.clone(),
+                route: detail.row.route.clone(),
+                key: detail.row.key.clone(),
+                run: *run,
+                at,
+                input: detail.input.clone(),
+                replay_of: Some(task),
+            })];
+            let start = to.start();
+            changes.extend(start.map(|start| start::put(&detail.scope, &held.new, Some(start))));
+            changes
+        }
     }
 }
 
@@ -137,7 +158,19 @@ pub(crate) async fn settle(shared: &Shared, held: Vec<Held>, sequences: &[i64]) 
                 ..entry.clone()
             };
             let (task, to) = match &held.plan.to {
-                To::Queue { .. } | To::Release => {
+                to @ (To::Queue { .. } | To::Release) => {
+                    match to {
+                        To::Queue {
+                            begin: Begin::At(start),
+                            ..
+                        } => {
+                            place.starts.insert(row.id, start.clone());
+                        }
+                        To::Queue {
+                            begin: Begin::First, ..
+                        } => drop(place.starts.remove(&row.id)),
+                        _ => {}
+                    }
                     if matches!(held.plan.to, To::Release) {
                         place.released.insert(row.id);
                     }
@@ -149,6 +182,7 @@ pub(crate) async fn settle(shared: &Shared, held: Vec<Held>, sequences: &[i64]) 
                 To::End(ended) => {
                     place.keys.remove(&row.id);
                     place.released.remove(&row.id);
+                    place.starts.remove(&row.id);
                     place.skipped += 1;
                     met.push(Need::Key {
                         route: row.route.clone(),
@@ -156,7 +190,10 @@ pub(crate) async fn settle(shared: &Shared, held: Vec<Held>, sequences: &[i64]) 
                     });
                     (row.id, *ended)
                 }
-                To::New { .. } => {
+                to @ To::New { .. } => {
+                    if let Some(start) = to.start() {
+                        place.starts.insert(held.new, start.clone());
+                    }
                     place.keys.put(Entry {
                         task: held.new,
                         key: row.key.clone(),

@@ -10,7 +10,7 @@ use weir_model::{Error, Kind, json as values};
 
 use crate::configuration::Route;
 use crate::payload;
-use crate::plan::{Plan, Planned, To};
+use crate::plan::{Begin, Plan, Planned, To};
 use crate::shared::Shared;
 use crate::source;
 
@@ -64,6 +64,7 @@ pub(crate) async fn plan(shared: &Shared, correction: &Correction, planned: &mut
                 (Ok(()), Ok(plan)) => {
                     plan.to = To::Queue {
                         input: Some(payload::pack(after)),
+                        begin: Begin::First,
                     };
                 }
                 (Ok(()), Err(_)) => {}

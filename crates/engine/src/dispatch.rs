@@ -138,7 +138,21 @@ async fn process(shared: &Shared, name: &str, tasks: &[TaskId]) -> Result<(), Er
     if ready.is_empty() {
         return Ok(());
     }
-    worker::attempt(shared, name, route, ready).await
+    // One that begins at a step of its own goes alone.
+    let (alone, together): (Vec<Ready>, Vec<Ready>) = {
+        let mut state = shared.lock();
+        let starts = &state.route(name).starts;
+        ready
+            .into_iter()
+            .partition(|ready| starts.contains_key(&ready.loaded.task.id))
+    };
+    if !together.is_empty() {
+        worker::attempt(shared, name, route, together).await?;
+    }
+    for ready in alone {
+        worker::attempt(shared, name, route, vec![ready]).await?;
+    }
+    Ok(())
 }
 
 /// Rows that are not live any more (ended by a person in this very moment) leave the memory too.

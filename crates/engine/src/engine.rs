@@ -25,7 +25,7 @@ use crate::schedule::{self, Starting};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::status::{Status, status};
-use crate::{dispatch, loops, payload, plan, settling};
+use crate::{dispatch, loops, payload, plan, settling, start};
 
 /// Rows read at once when the memory is rebuilt.
 const ADOPT_ROWS: usize = 2_000;
@@ -189,12 +189,11 @@ impl Engine {
         payload::unpack(&found.input)
     }
 
-    /// A finished task again, as a new one; a live one is retried. One that is older than what was delivered last is
-    /// replayed only by `force`.
-    pub async fn replay(&self, task: &TaskId, force: bool) -> Result<TaskId, Error> {
+    /// A finished task again, as a new one; a live one is retried. `deed` says how; its action is `replay`.
+    pub async fn replay(&self, task: &TaskId, deed: Deed) -> Result<TaskId, Error> {
         let deed = Deed {
-            force,
-            ..Deed::new(Action::Replay)
+            action: Action::Replay,
+            ..deed
         };
         Ok(self.carry(task, deed).await?.task)
     }
@@ -317,6 +316,7 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
             state.adopt(task);
         }
     }
+    start::adopt(shared).await?;
     for name in shared.configuration.routes.keys() {
         let stored = shared
             .store

@@ -27,6 +27,7 @@ mod services;
 mod settling;
 mod shared;
 mod source;
+mod start;
 mod state;
 mod status;
 mod stripes;
@@ -35,7 +36,7 @@ mod worker;
 mod write;
 
 pub use accept::{Accepted, Arrival};
-pub use actions::{Action, Deed};
+pub use actions::{Action, Deed, Under};
 pub use again::{Ask, Range};
 pub use correct::{Correction, Set};
 pub use engine::Engine;

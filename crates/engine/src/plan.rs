@@ -1,14 +1,16 @@
 //! What an action would do with tasks, decided and not yet done. Previews show it, actions carry it out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use weir_model::task::{Event, State as TaskState, next};
 use weir_model::{Error, Kind, RunId, TaskId};
 use weir_sdk::store::TaskDetail;
 
-use crate::actions::{Action, Deed};
+use crate::actions::{Action, Deed, Under};
 use crate::correct;
 use crate::shared::Shared;
+use crate::start::{self, Start};
 
 /// One task, and what would become of it.
 pub(crate) struct Planned {
@@ -29,13 +31,37 @@ pub(crate) struct Plan {
 
 pub(crate) enum To {
     /// Queued again, with another entity where it is corrected.
-    Queue { input: Option<Vec<u8>> },
+    Queue { input: Option<Vec<u8>>, begin: Begin },
     /// Queued, whatever it waits for.
     Release,
     /// Ended in this state.
     End(TaskState),
     /// It stays as it is; a new task of the same run sends its entity again.
-    New { run: Option<RunId> },
+    New { run: Option<RunId>, begin: Begin },
+}
+
+/// Where its next attempt begins.
+pub(crate) enum Begin {
+    /// Where the last one did.
+    AsBefore,
+    First,
+    At(Arc<Start>),
+}
+
+impl To {
+    pub(crate) fn start(&self) -> Option<&Arc<Start>> {
+        match self {
+            To::Queue {
+                begin: Begin::At(start),
+                ..
+            }
+            | To::New {
+                begin: Begin::At(start),
+                ..
+            } => Some(start),
+            _ => None,
+        }
+    }
 }
 
 /// Decides for each task. Only a store that cannot be read is an error of the whole.
@@ -73,7 +99,7 @@ fn first(shared: &Shared, deed: &Deed, task: TaskId, detail: Option<TaskDetail>)
         .map_or(detail.row.state, |entry| entry.state);
     let key = detail.row.key.clone();
     let place = Some((detail.row.route.clone(), state));
-    let outcome = decide(shared, deed.action, &detail, state).map(|to| Plan {
+    let outcome = decide(shared, deed, &detail, state).map(|to| Plan {
         detail,
         from: state,
         to,
@@ -93,7 +119,8 @@ pub(crate) fn missing(shared: &Shared, task: &TaskId) -> Error {
     Error::new(Kind::NotFound, message)
 }
 
-fn decide(shared: &Shared, action: Action, detail: &TaskDetail, state: TaskState) -> Result<To, Error> {
+fn decide(shared: &Shared, deed: &Deed, detail: &TaskDetail, state: TaskState) -> Result<To, Error> {
+    let action = deed.action;
     let task = detail.row.id;
     let key = &detail.row.key;
     if action.sends() {
@@ -102,9 +129,10 @@ fn decide(shared: &Shared, action: Action, detail: &TaskDetail, state: TaskState
     }
     if action == Action::Correct {
         return match state {
-            TaskState::Queued | TaskState::Waiting | TaskState::Retrying | TaskState::Dead => {
-                Ok(To::Queue { input: None })
-            }
+            TaskState::Queued | TaskState::Waiting | TaskState::Retrying | TaskState::Dead => Ok(To::Queue {
+                input: None,
+                begin: Begin::First,
+            }),
             _ => {
                 let hint = match state {
                     TaskState::Running => "wait until the attempt has ended",
@@ -117,7 +145,12 @@ fn decide(shared: &Shared, action: Action, detail: &TaskDetail, state: TaskState
         };
     }
     if action == Action::Replay && state.is_finished() {
-        return Ok(To::New { run: detail.row.run });
+        check_release(shared, deed, detail)?;
+        let begin = begin(shared, deed, detail)?;
+        return Ok(To::New {
+            run: detail.row.run,
+            begin,
+        });
     }
     let to = next(state, action.event()).ok_or_else(|| {
         Error::new(
@@ -131,9 +164,41 @@ fn decide(shared: &Shared, action: Action, detail: &TaskDetail, state: TaskState
     })?;
     Ok(match (action, to) {
         (Action::Release, _) => To::Release,
-        (_, TaskState::Queued) => To::Queue { input: None },
+        (Action::Replay, TaskState::Queued) => {
+            check_release(shared, deed, detail)?;
+            let begin = begin(shared, deed, detail)?;
+            To::Queue { input: None, begin }
+        }
+        (_, TaskState::Queued) => To::Queue {
+            input: None,
+            begin: Begin::AsBefore,
+        },
         (_, ended) => To::End(ended),
     })
+}
+
+fn begin(shared: &Shared, deed: &Deed, detail: &TaskDetail) -> Result<Begin, Error> {
+    let Some(step) = &deed.from else {
+        return Ok(Begin::First);
+    };
+    let route = shared.route(&detail.row.route)?;
+    Ok(Begin::At(Arc::new(start::find(route, detail, step)?)))
+}
+
+/// An engine carries out one release, the one in force.
+fn check_release(shared: &Shared, deed: &Deed, detail: &TaskDetail) -> Result<(), Error> {
+    let today = shared.configuration.release;
+    match detail.release {
+        Some(then) if deed.release == Under::Then && then != today => {
+            let message = format!(
+                "task {} (`{}`) was tried under release {then}, and release {today} is in force: only one release runs at a \
+                 time. Replay it with today's, or bring the project's files back to what they were and replay it then",
+                detail.row.id, detail.row.key
+            );
+            Err(Error::new(Kind::Conflict, message).with("field", "release"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Versions of a key only go up: a replay that is older than what was delivered last would put an old one in its place.

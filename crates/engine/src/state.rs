@@ -2,6 +2,7 @@
 //! is rebuilt from the live rows at start; nothing here is the truth.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use weir_model::config::Switch;
@@ -11,6 +12,8 @@ use weir_model::runs::Runs;
 use weir_model::task::State as TaskState;
 use weir_model::{RunId, TaskId};
 use weir_sdk::store::LiveTask;
+
+use crate::start::Start;
 
 #[derive(Default)]
 pub(crate) struct State {
@@ -37,6 +40,8 @@ pub(crate) struct RouteState {
     pub(crate) stuck: HashSet<TaskId>,
     /// Let go by a person: needs are not looked at again.
     pub(crate) released: HashSet<TaskId>,
+    /// Tasks whose next attempt does not begin at the first step.
+    pub(crate) starts: HashMap<TaskId, Arc<Start>>,
     pub(crate) reading: Option<Reading>,
     pub(crate) switch: Switch,
     pub(crate) delivered: u64,

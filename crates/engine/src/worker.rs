@@ -19,11 +19,11 @@ use crate::configuration::Route;
 use crate::dispatch::Ready;
 use crate::kept;
 use crate::payload;
-use crate::pipeline;
 use crate::reply;
 use crate::services::{Notes, Session};
 use crate::shared::Shared;
 use crate::source::NO_KEY;
+use crate::start::{self, Start};
 
 /// Bodies of requests and answers are kept up to this size in a task's attempt; of a request that carried many rows a
 /// part is enough, since each task has its own entity beside it.
@@ -62,7 +62,11 @@ pub(crate) async fn attempt(
         session.loaded.insert(loaded.task.id, loaded);
     }
     session.traces = route.trace != Trace::Off;
-    pipeline::run(&route.steps, &mut batch, &session).await;
+    session.start = match &batch.items[..] {
+        [one] => shared.lock().route(name).starts.get(&one.task).cloned(),
+        _ => None,
+    };
+    start::run(route, session.start.as_deref(), &mut batch, &session).await;
     conclude(&session, name, route, batch).await
 }
 
@@ -122,6 +126,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         if route.trace == Trace::Full || (route.trace == Trace::OnFailure && failed) {
             let record = Record {
                 steps: std::mem::take(&mut item.carried.traces),
+                start: session.start.as_deref(),
                 calls: calls.get(&item.task).map_or(&[], Vec::as_slice),
             };
             let bytes = payload::pack(&record);
@@ -185,6 +190,9 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
                 key: item.key.clone(),
             });
         }
+        if session.start.is_some() && next.state.is_finished() {
+            changes.push(start::put(&shared.configuration.scope, &item.task, None));
+        }
         let has_effect = notes.has_effect.contains(&item.task) || !loaded.effects.is_empty();
         nexts.push(Next { has_effect, ..next });
     }
@@ -239,6 +247,7 @@ fn remember(shared: &Shared, name: &str, batch: &Batch, settled: &HashSet<TaskId
             TaskState::Done | TaskState::Skipped => {
                 route.keys.remove(&next.task);
                 route.released.remove(&next.task);
+                route.starts.remove(&next.task);
                 if next.state == TaskState::Done {
                     route.delivered += 1;
                 } else {
@@ -512,6 +521,9 @@ fn resolve_dead(
 /// What is kept of one attempt.
 #[derive(Serialize)]
 struct Record<'a> {
+    /// Where it began, if not at the first step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<&'a Start>,
     steps: Vec<Value>,
     calls: &'a [Arc<RawValue>],
 }

@@ -63,7 +63,7 @@ pub(crate) enum Command {
     },
     /// Lists tasks, shows one, or acts on one or many.
     #[command(subcommand)]
-    Tasks(Tasks),
+    Tasks(Box<Tasks>),
     /// Actions on many tasks: how they come along; pause, resume or cancel one.
     #[command(subcommand)]
     Operations(Operations),
@@ -229,6 +229,12 @@ pub(crate) enum Tasks {
         /// Also what is older than what was delivered last.
         #[arg(long)]
         force: bool,
+        /// From this step on, with the entity as it was before it, as a recorded attempt shows it.
+        #[arg(long, value_name = "STEP")]
+        from: Option<String>,
+        /// The release in force, or the one of the task's first attempt where that is still in force.
+        #[arg(long, value_enum, default_value_t = Under::Today)]
+        release: Under,
     },
     /// Changes the entity of tasks that have not ended, and tries them again.
     #[command(group(clap::ArgGroup::new("correction").required(true)))]
@@ -251,6 +257,21 @@ pub(crate) enum Tasks {
     Cancel(Which),
     /// Lets waiting tasks go although what they wait for is not there.
     Release(Which),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Under {
+    Today,
+    Then,
+}
+
+impl Under {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Under::Today => "today",
+            Under::Then => "then",
+        }
+    }
 }
 
 #[derive(Subcommand)]

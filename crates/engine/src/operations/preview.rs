@@ -16,10 +16,10 @@ use super::records::{self, Token};
 use super::{PREVIEWS_MAX, Selection, TOKEN_MS, select};
 use crate::actions::Deed;
 use crate::payload;
-use crate::pipeline;
 use crate::plan::{Plan, SUPERSEDED, To, plan};
 use crate::services::Session;
 use crate::shared::Shared;
+use crate::start;
 use crate::worker;
 
 /// Up to so many tasks all are tried …
@@ -256,12 +256,23 @@ impl<'a> Look<'a> {
         let mut session = Session::new(self.shared, name, "preview".to_owned(), now);
         session.captures = true;
         let mut batch = Batch { items: Vec::new() };
+        let mut alone = Vec::new();
         for plan in plans {
+            let start = plan.to.start().cloned();
             let loaded = loaded(plan);
             let source = payload::unpack(&loaded.input)?;
-            batch.items.push(worker::item(route, &loaded, source));
+            let item = worker::item(route, &loaded, source);
+            match start {
+                Some(start) => alone.push((item, start)),
+                None => batch.items.push(item),
+            }
         }
-        pipeline::run(&route.steps, &mut batch, &session).await;
+        start::run(route, None, &mut batch, &session).await;
+        for (item, start) in alone {
+            let mut one = Batch { items: vec![item] };
+            start::run(route, Some(&start), &mut one, &session).await;
+            batch.items.extend(one.items);
+        }
         for Item { key, verdict, .. } in batch.items {
             self.tried.tasks += 1;
             match verdict {
@@ -282,7 +293,9 @@ impl<'a> Look<'a> {
 fn loaded(plan: Plan) -> Loaded {
     let row = plan.detail.row;
     let input = match plan.to {
-        To::Queue { input: Some(input) } => input,
+        To::Queue {
+            input: Some(input), ..
+        } => input,
         _ => plan.detail.input,
     };
     Loaded {

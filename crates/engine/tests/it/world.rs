@@ -50,6 +50,11 @@ pub(crate) struct Setup {
     pub(crate) reply_within_ms: Option<u64>,
     /// Steps of the source: kind and parameters.
     pub(crate) source_steps: Vec<(&'static str, Value)>,
+    /// Versions of a key do not replace each other.
+    pub(crate) keeps_all: bool,
+    pub(crate) trace: Option<Trace>,
+    /// So many releases are younger than the first.
+    pub(crate) release: u64,
     /// Steps before the write: `when` (a field), kind and parameters.
     pub(crate) extra: Vec<(Option<&'static str>, &'static str, Value)>,
 }
@@ -196,7 +201,7 @@ impl World {
             } else {
                 Vec::new()
             },
-            latest_only: !setup.webhook,
+            latest_only: !setup.webhook && !setup.keeps_all,
             policy: retry::Policy {
                 first_ms: 5,
                 factor: 1.5,
@@ -206,7 +211,7 @@ impl World {
                 queue: setup.queue.unwrap_or(2_000),
                 ..RouteLimits::default()
             },
-            trace: Trace::Full,
+            trace: setup.trace.unwrap_or(Trace::Full),
             switch: Switch::On,
         };
         let sizes = Lookup::Refreshed {
@@ -223,7 +228,7 @@ impl World {
         connections.insert("sizes".to_owned(), SIZES.with(Arc::clone));
         Configuration {
             scope: scope(),
-            release: 1,
+            release: 1 + setup.release,
             vars: json!({}),
             connections,
             routes: BTreeMap::from([("things".to_owned(), route)]),

@@ -33,14 +33,14 @@ pub(crate) async fn run(places: &Places, what: Tasks, output: Output) -> anyhow:
             let deed = json!({ "action": "correct", "correction": correction });
             act(&client, which, deed, output).await
         }
-        Tasks::Replay { which, force } => {
-            act(
-                &client,
-                which,
-                json!({ "action": "replay", "force": force }),
-                output,
-            )
-            .await
+        Tasks::Replay {
+            which,
+            force,
+            from,
+            release,
+        } => {
+            let deed = json!({ "action": "replay", "force": force, "from": from, "release": release.word() });
+            act(&client, which, deed, output).await
         }
     };
     client.close().await;
@@ -186,7 +186,7 @@ async fn one(client: &Client, id: &str, deed: &Value, output: Output) -> anyhow:
     let action = deed["action"].as_str().unwrap_or_default();
     let body = match action {
         "correct" => Some(deed["correction"].clone()),
-        "replay" => Some(json!({ "force": deed["force"] })),
+        "replay" => Some(json!({ "force": deed["force"], "from": deed["from"], "release": deed["release"] })),
         _ => None,
     };
     let mut answer = client
