@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use weir_access::Identity;
 use weir_engine::operations::{self, Preview, Progress, Selection};
 use weir_engine::{Action, Correction, Deed, Under};
-use weir_model::operation::Ask;
+use weir_model::operation::Control;
 use weir_model::{Kind, OperationId};
 
 use crate::problem::{Answer, Problem};
@@ -143,7 +143,7 @@ macro_rules! ask {
             Path((project, environment, operation)): Path<(String, String, String)>,
         ) -> Answer<Json<Progress>> {
             let engine = api.served(&project, &environment)?.engine()?;
-            Ok(Json(engine.ask(&id(&operation)?, $ask).await?))
+            Ok(Json(engine.control(&id(&operation)?, $ask).await?))
         }
     };
 }
@@ -151,19 +151,19 @@ macro_rules! ask {
 ask!(
     pause,
     "/api/v1/{project}/{environment}/operations/{operation}/pause",
-    Ask::Pause,
+    Control::Pause,
     "Lets an operation stand still; what it does in this moment is finished first."
 );
 ask!(
     resume,
     "/api/v1/{project}/{environment}/operations/{operation}/resume",
-    Ask::Resume,
+    Control::Resume,
     "Lets a paused operation go on."
 );
 ask!(
     cancel,
     "/api/v1/{project}/{environment}/operations/{operation}/cancel",
-    Ask::Cancel,
+    Control::Cancel,
     "Ends an operation; what it has done stays done."
 );
 

@@ -5,7 +5,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::config::{RouteLimits, Switch};
-use weir_model::operation::Ask;
+use weir_model::operation::Control;
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, OperationId, RunId, TaskId};
 use weir_sdk::Context;
@@ -226,9 +226,9 @@ impl Engine {
     }
 
     /// Pauses, resumes or cancels an operation; what it does in this moment is finished first.
-    pub async fn ask(&self, id: &OperationId, ask: Ask) -> Result<Progress, Error> {
+    pub async fn control(&self, id: &OperationId, control: Control) -> Result<Progress, Error> {
         let (shared, id) = (self.shared.clone(), *id);
-        self.see_through(async move { operations::ask(&shared, &id, ask).await })
+        self.see_through(async move { operations::control(&shared, &id, control).await })
             .await
     }
 

@@ -19,7 +19,7 @@ pub enum State {
 
 /// What a person asks of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum Control {
     Pause,
     Resume,
     Cancel,
@@ -43,23 +43,23 @@ impl State {
     }
 }
 
-impl Ask {
+impl Control {
     /// `paused`.
     pub fn word(self) -> &'static str {
         match self {
-            Ask::Pause => "paused",
-            Ask::Resume => "resumed",
-            Ask::Cancel => "cancelled",
+            Control::Pause => "paused",
+            Control::Resume => "resumed",
+            Control::Cancel => "cancelled",
         }
     }
 }
 
 /// The state after it, which is the same where it is already so; `None` where it cannot be.
-pub fn next(state: State, ask: Ask) -> Option<State> {
-    match (state, ask) {
-        (State::Running | State::Paused, Ask::Pause) => Some(State::Paused),
-        (State::Running | State::Paused, Ask::Resume) => Some(State::Running),
-        (State::Running | State::Paused | State::Cancelled, Ask::Cancel) => Some(State::Cancelled),
+pub fn next(state: State, control: Control) -> Option<State> {
+    match (state, control) {
+        (State::Running | State::Paused, Control::Pause) => Some(State::Paused),
+        (State::Running | State::Paused, Control::Resume) => Some(State::Running),
+        (State::Running | State::Paused | State::Cancelled, Control::Cancel) => Some(State::Cancelled),
         _ => None,
     }
 }
@@ -77,9 +77,9 @@ mod tests {
             (State::Done, "- - -"),
             (State::Failed, "- - -"),
         ] {
-            let found: Vec<&str> = [Ask::Pause, Ask::Resume, Ask::Cancel]
+            let found: Vec<&str> = [Control::Pause, Control::Resume, Control::Cancel]
                 .into_iter()
-                .map(|ask| next(state, ask).map_or("-", State::name))
+                .map(|control| next(state, control).map_or("-", State::name))
                 .collect();
             assert_eq!(found.join(" "), expected, "{state:?}");
         }

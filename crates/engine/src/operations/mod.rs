@@ -25,7 +25,7 @@ pub(crate) use preview::preview;
 pub use preview::{Preview, Tried};
 pub use select::Selection;
 pub use work::{all_stored, stored};
-pub(crate) use work::{ask, execute, list, show, start, tidy};
+pub(crate) use work::{control, execute, list, show, start, tidy};
 
 use crate::actions::Deed;
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::SignedDuration;
 use tokio::sync::Notify;
-use weir_model::operation::{Ask, State, next};
+use weir_model::operation::{Control, State, next};
 use weir_model::{Error, Kind, OperationId, Scope, TaskId};
 use weir_sdk::store::{Change, Store};
 
@@ -300,15 +300,15 @@ async fn fail(shared: &Shared, operation: &mut Operation, error: Error) {
 }
 
 /// Pauses, resumes or cancels. Asking for what is already so is no error.
-pub(crate) async fn ask(shared: &Shared, id: &OperationId, ask: Ask) -> Result<Progress, Error> {
+pub(crate) async fn control(shared: &Shared, id: &OperationId, control: Control) -> Result<Progress, Error> {
     let live = shared.operations.lock().await.get(id).cloned();
     let Some(live) = live else {
         let ended = find(shared, id).await?;
-        to(&ended, ask)?;
+        to(&ended, control)?;
         return Ok(progress(ended, None));
     };
     let mut operation = live.operation.lock().await;
-    let state = to(&operation, ask)?;
+    let state = to(&operation, control)?;
     if state != operation.state {
         let mut next = operation.clone();
         next.state = state;
@@ -323,13 +323,13 @@ pub(crate) async fn ask(shared: &Shared, id: &OperationId, ask: Ask) -> Result<P
     Ok(progress(operation.clone(), None))
 }
 
-fn to(operation: &Operation, ask: Ask) -> Result<State, Error> {
-    next(operation.state, ask).ok_or_else(|| {
+fn to(operation: &Operation, control: Control) -> Result<State, Error> {
+    next(operation.state, control).ok_or_else(|| {
         let message = format!(
             "operation {} is {} and cannot be {}",
             operation.id,
             operation.state.name(),
-            ask.word()
+            control.word()
         );
         Error::new(Kind::Conflict, message)
     })

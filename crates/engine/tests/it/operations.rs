@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use weir_engine::operations::{Operation, Selection};
 use weir_engine::{Action, Correction, Deed, Engine, Set};
 use weir_model::config::Switch;
-use weir_model::operation::{Ask, State as Stage};
+use weir_model::operation::{Control, State as Stage};
 use weir_model::task::State;
 use weir_model::{Error, Kind, OperationId, TaskId};
 use weir_sdk::store::Change;
@@ -310,7 +310,7 @@ async fn an_operation_keeps_to_the_limit_of_the_queue_and_is_paused_resumed_and_
     .await;
     assert_eq!((held.done, held.state), (200, Stage::Running));
 
-    let paused = engine.ask(&id, Ask::Pause).await.unwrap().operation;
+    let paused = engine.control(&id, Control::Pause).await.unwrap().operation;
     assert_eq!((paused.state, paused.done), (Stage::Paused, 200));
     engine.switch("things", Switch::On).await.unwrap();
     world.settle(&engine).await;
@@ -323,12 +323,12 @@ async fn an_operation_keeps_to_the_limit_of_the_queue_and_is_paused_resumed_and_
         Stage::Paused
     );
     engine.switch("things", Switch::Pause).await.unwrap();
-    engine.ask(&id, Ask::Resume).await.unwrap();
+    engine.control(&id, Control::Resume).await.unwrap();
     wait(&engine, &id, |operation, held| {
         operation.done == 400 && held.is_some()
     })
     .await;
-    let cancelled = engine.ask(&id, Ask::Cancel).await.unwrap().operation;
+    let cancelled = engine.control(&id, Control::Cancel).await.unwrap().operation;
     assert!(cancelled.state == Stage::Cancelled && cancelled.ended_at.is_some());
     engine.switch("things", Switch::On).await.unwrap();
     world.settle(&engine).await;
@@ -336,12 +336,12 @@ async fn an_operation_keeps_to_the_limit_of_the_queue_and_is_paused_resumed_and_
         (world.target.log().len(), world.keys(State::Dead).await.len()),
         (400, 100)
     );
-    let late = engine.ask(&id, Ask::Resume).await.unwrap_err();
+    let late = engine.control(&id, Control::Resume).await.unwrap_err();
     assert!(
         late.message.ends_with("is cancelled and cannot be resumed"),
         "{late}"
     );
-    engine.ask(&id, Ask::Cancel).await.unwrap();
+    engine.control(&id, Control::Cancel).await.unwrap();
     assert_eq!(engine.operations(10).await.unwrap().len(), 1);
     engine.stop().await;
 }
@@ -486,7 +486,7 @@ async fn what_cannot_be_is_refused_with_a_sentence_and_changes_nothing() {
     world.store.commit(vec![put]).await.unwrap();
     let late = engine.execute(&token, "anna").await.unwrap_err();
     check(late, Kind::Conflict, "was good until 2020-01-01");
-    let none = engine.ask(&token, Ask::Pause).await.unwrap_err();
+    let none = engine.control(&token, Control::Pause).await.unwrap_err();
     check(none, Kind::NotFound, "there is no operation");
     assert_eq!(world.keys(State::Dead).await.len(), 3);
     engine.stop().await;
