@@ -2,13 +2,18 @@
 //! is rebuilt from the live rows at start; nothing here is the truth.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use weir_model::config::Switch;
 use weir_model::dependency::{Need, Waiters};
 use weir_model::order::{Entry, Keys};
+use weir_model::runs::Runs;
 use weir_model::task::State as TaskState;
 use weir_model::{RunId, TaskId};
 use weir_sdk::store::LiveTask;
+
+use crate::start::Start;
 
 #[derive(Default)]
 pub(crate) struct State {
@@ -17,6 +22,13 @@ pub(crate) struct State {
     /// Wakings under way: between the moment a need is met and the moment the woken task is queued nothing may look
     /// settled.
     pub(crate) wakings: usize,
+    pub(crate) runs: Runs,
+    /// Of each route: the moments after which a waiting task wants a run of it.
+    pub(crate) awaited_runs: BTreeMap<String, BTreeSet<Timestamp>>,
+    /// Triggers whose first decision is still to be made.
+    pub(crate) starting: usize,
+    /// Routes are started after others.
+    pub(crate) follows: bool,
 }
 
 #[derive(Default)]
@@ -28,6 +40,8 @@ pub(crate) struct RouteState {
     pub(crate) stuck: BTreeSet<TaskId>,
     /// Let go by a person: needs are not looked at again.
     pub(crate) released: BTreeSet<TaskId>,
+    /// Tasks whose next attempt does not begin at the first step.
+    pub(crate) starts: BTreeMap<TaskId, Arc<Start>>,
     pub(crate) reading: Option<Reading>,
     pub(crate) switch: Switch,
     pub(crate) delivered: u64,
@@ -66,6 +80,9 @@ impl State {
     /// Registers what a waiting task misses.
     pub(crate) fn park(&mut self, route: &str, task: TaskId, needs: &[Need]) {
         for need in needs {
+            if let Need::Run { route, after } = need {
+                self.awaited_runs.entry(route.clone()).or_default().insert(*after);
+            }
             self.waiters.add(need.clone(), (route.to_owned(), task));
         }
         self.route(route)
@@ -125,8 +142,23 @@ impl State {
         free
     }
 
+    /// A run of the route that started at this time has settled: the needs that are met by it.
+    pub(crate) fn met_by_run(&mut self, route: &str, started_at: Timestamp) -> Vec<Need> {
+        let Some(moments) = self.awaited_runs.get_mut(route) else {
+            return Vec::new();
+        };
+        let later = moments.split_off(&started_at);
+        let met = std::mem::replace(moments, later);
+        let need = |after| Need::Run {
+            route: route.to_owned(),
+            after,
+        };
+        met.into_iter().map(need).collect()
+    }
+
     pub(crate) fn is_settled(&self) -> bool {
         self.wakings == 0
+            && self.starting == 0
             && self
                 .routes
                 .values()

@@ -20,10 +20,11 @@ use crate::configuration::Route;
 use crate::dispatch::Ready;
 use crate::kept;
 use crate::payload;
-use crate::pipeline;
+use crate::reply;
 use crate::services::{Notes, Session};
 use crate::shared::Shared;
 use crate::source::NO_KEY;
+use crate::start::{self, Start};
 
 /// Bodies of requests and answers are kept up to this size in a task's attempt; of a request that carried many rows a
 /// part is enough, since each task has its own entity beside it.
@@ -62,11 +63,16 @@ pub(crate) async fn attempt(
         session.loaded.insert(loaded.task.id, loaded);
     }
     session.traces = route.trace != Trace::Off;
-    pipeline::run(&route.steps, &mut batch, &session).await;
+    session.start = match &batch.items[..] {
+        [one] => shared.lock().route(name).starts.get(&one.task).cloned(),
+        _ => None,
+    };
+    start::run(route, session.start.as_deref(), &mut batch, &session).await;
     conclude(&session, name, route, batch).await
 }
 
-fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
+/// The entity of a task at the start of an attempt.
+pub(crate) fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
     let mut verdict = Verdict::Go;
     if loaded.task.key.starts_with(NO_KEY) {
         let message = "the entity has no key: the route's `entity.key` gives nothing for it. Correct the expression or the \
@@ -101,6 +107,7 @@ struct Next {
 /// Decides for each item, writes all decisions down in one transaction, then moves the memory along and wakes.
 async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: Batch) -> Result<(), Error> {
     let shared = session.shared;
+    let mut told = reply::prepare(session, route, &batch).await;
     let mut notes = std::mem::take(&mut *session.notes());
     if let Some((connection, error)) = &notes.failing {
         shared
@@ -120,6 +127,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         if route.trace == Trace::Full || (route.trace == Trace::OnFailure && failed) {
             let record = Record {
                 steps: std::mem::take(&mut item.carried.traces),
+                start: session.start.as_deref(),
                 calls: calls.get(&item.task).map_or(&[], Vec::as_slice),
             };
             let bytes = payload::pack(&record);
@@ -183,6 +191,9 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
                 key: item.key.clone(),
             });
         }
+        if session.start.is_some() && next.state.is_finished() {
+            changes.push(start::put(&shared.configuration.scope, &item.task, None));
+        }
         let has_effect = notes.has_effect.contains(&item.task) || !loaded.effects.is_empty();
         nexts.push(Next { has_effect, ..next });
     }
@@ -198,6 +209,11 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     if let Err(error) = shared.commit_surely(changes).await {
         shared.let_go(name, &resolved).await;
         return Err(error);
+    }
+    for next in &nexts {
+        if let Some(ended) = told.remove(&next.task) {
+            shared.callers.tell(&next.task, next.state, ended);
+        }
     }
     for link in &links {
         shared.references.put_link(&link.address, &link.key, &link.ids);
@@ -239,6 +255,7 @@ fn remember(shared: &Shared, name: &str, nexts: Vec<Next>, resolved: &[Entry]) {
             TaskState::Done | TaskState::Skipped => {
                 route.keys.remove(&next.task);
                 route.released.remove(&next.task);
+                route.starts.remove(&next.task);
                 if next.state == TaskState::Done {
                     route.delivered += 1;
                 } else {
@@ -509,6 +526,9 @@ fn resolve_dead(
 /// What is kept of one attempt.
 #[derive(Serialize)]
 struct Record<'a> {
+    /// Where it began, if not at the first step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<&'a Start>,
     steps: Vec<Value>,
     calls: &'a [Arc<RawValue>],
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How far the awaited key must have come.
@@ -31,6 +32,12 @@ pub enum Need {
     },
     /// A row of a lookup that is read again (`refresh`) or kept by routes.
     Row { table: String, key: String },
+    /// A run of a route that started after this moment has settled.
+    Run {
+        route: String,
+        #[schemars(with = "String")]
+        after: Timestamp,
+    },
 }
 
 impl Need {
@@ -44,6 +51,7 @@ impl Need {
                 key,
             } => format!("a link of {connection}/{entity} `{key}`"),
             Need::Row { table, key } => format!("a row of the lookup {table} `{key}`"),
+            Need::Run { route, after } => format!("a run of {route} begun after {after:.0}"),
         }
     }
 }

@@ -141,8 +141,8 @@ impl Store for Disk {
     async fn tasks(&self, query: &TaskQuery) -> Result<TaskPage, Error> {
         look!(self.tasks(query))
     }
-    async fn task(&self, id: &TaskId) -> Result<Option<TaskDetail>, Error> {
-        look!(self.task(id))
+    async fn details(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskDetail>>, Error> {
+        look!(self.details(ids))
     }
     async fn counts(&self, scope: &Scope) -> Result<BTreeMap<String, BTreeMap<State, u64>>, Error> {
         look!(self.counts(scope))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 use tokio::task::JoinHandle;
-use weir_engine::{Action, Correction, Engine, Set};
+use weir_engine::{Action, Correction, Deed, Engine, Set};
 use weir_model::config::Switch;
 use weir_model::{Kind, TaskId};
 use weir_sdk::store::{RunOutcome, Store};
@@ -254,7 +254,13 @@ fn person(stage: &Arc<Stage>, engine: &Arc<Engine>, deeds: &mut Vec<JoinHandle<(
             2 => ("skips", act(Action::Skip).await),
             3 => ("cancels", act(Action::Cancel).await),
             4 => ("releases", act(Action::Release).await),
-            5 => ("replays", engine.replay(&task).await.map(|id| id.to_string())),
+            5 => (
+                "replays",
+                engine
+                    .replay(&task, Deed::new(Action::Replay))
+                    .await
+                    .map(|id| id.to_string()),
+            ),
             // What a write behind which the task already is would have to say anew is not decided yet: seed 204 of the
             // first version of this simulation.
             _ if has_effect => return,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use weir_engine::configuration::{Configuration, On, Route, Step, WaitsFor};
-use weir_model::config::{Read, RouteLimits, Switch, Trace};
+use weir_engine::configuration::{Configuration, On, Route, Step, Trigger, WaitsFor};
+use weir_model::config::{Read, RouteLimits, Span, Switch, Trace};
+use weir_model::schedule::{CatchUp, Schedule};
 use weir_model::{Error, Finding};
 use weir_sdk::checker::Schema;
 use weir_sdk::connector::Connection;
@@ -57,7 +58,7 @@ fn route(stage: &Stage, index: usize, plan: &RoutePlan) -> anyhow::Result<Route>
     };
     let waits_for = plan.waits_for.map(|parent| WaitsFor {
         on: On::Route(stage.plan.routes[parent].name.clone()),
-        keys: Arc::new(Field("parent".to_owned())),
+        keys: Some(Arc::new(Field("parent".to_owned()))),
         settled: plan.settled,
         when_delivered: None,
         timeout_ms: plan.timeout_ms,
@@ -70,8 +71,12 @@ fn route(stage: &Stage, index: usize, plan: &RoutePlan) -> anyhow::Result<Route>
             Since::Snapshot => Some("snapshot".to_owned()),
             Since::Always => None,
         },
-        every_ms: plan.every_ms,
+        trigger: plan.every_ms.map_or(Trigger::Asked, |ms| Trigger::Time {
+            schedule: Schedule::Every(Span { ms }),
+            catch_up: CatchUp::Latest,
+        }),
         webhook: None,
+        reply: None,
         schema: None,
         key: Arc::new(Field("code".to_owned())),
         source_steps: Vec::new(),

@@ -11,8 +11,12 @@ const WAITS: Setup = Setup {
     queue: None,
     schema: None,
     writes_lines: false,
+    keeps_all: false,
+    trace: None,
+    release: 0,
     extra: Vec::new(),
     webhook: false,
+    reply_within_ms: None,
     source_steps: Vec::new(),
 };
 

@@ -4,10 +4,17 @@
 
 mod accept;
 mod actions;
+mod again;
+mod clock;
 mod delivery;
 mod dependencies;
 mod failures;
+mod gate;
 mod kept;
+mod operations;
 mod reading;
+mod reply;
+mod runs;
+mod schedule;
 mod systems;
 mod world;

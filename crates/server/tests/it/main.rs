@@ -8,6 +8,7 @@ mod demo;
 mod hooks;
 mod serve;
 mod store;
+mod triggers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -133,8 +133,9 @@ impl Store for MemoryStore {
         search::tasks(&self.tables(), query)
     }
 
-    async fn task(&self, id: &TaskId) -> Result<Option<TaskDetail>, Error> {
-        Ok(self.tables().task(id).map(Row::detail))
+    async fn details(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskDetail>>, Error> {
+        let tables = self.tables();
+        Ok(ids.iter().map(|id| tables.task(id).map(Row::detail)).collect())
     }
 
     async fn counts(&self, scope: &Scope) -> Result<BTreeMap<String, BTreeMap<State, u64>>, Error> {

@@ -28,6 +28,15 @@ pub(super) fn tasks(tables: &Tables, query: &TaskQuery) -> Result<TaskPage, Erro
             && query.route.as_ref().is_none_or(|route| *route == row.route)
             && (query.states.is_empty() || query.states.contains(&row.state))
             && query.key.as_ref().is_none_or(|key| *key == row.key)
+            && query
+                .text
+                .as_ref()
+                .is_none_or(|part| row.key.contains(part.as_str()))
+            && query
+                .error
+                .is_none_or(|kind| row.error.as_ref().is_some_and(|error| error.kind == kind))
+            && query.since.is_none_or(|since| row.since >= since)
+            && query.until.is_none_or(|until| row.since < until)
             && query.run.is_none_or(|run| row.is_of_run(run))
             && position(row) < before
     };

@@ -105,6 +105,7 @@ impl Row {
         let records = self.records.iter();
         TaskDetail {
             row: self.listed(),
+            scope: self.scope.clone(),
             release: self.release,
             input: self.input.to_vec(),
             effects: self.effects.clone(),
