@@ -356,8 +356,13 @@ async fn rest(stage: &Arc<Stage>, engine: &Engine, deadline_ms: u64) {
     let mut still = 0;
     while still < 3 {
         world.sleep(25_000).await;
-        let is_reading = engine.status().routes.values().any(|route| route.reading);
-        still = match !is_reading && quiet::is_quiet(&stage.store.tables()) {
+        // What a loop of the engine holds while it is stored is at rest in the store only.
+        let is_busy = engine
+            .status()
+            .routes
+            .values()
+            .any(|route| route.reading || route.running > 0);
+        still = match !is_busy && quiet::is_quiet(&stage.store.tables()) {
             true => still + 1,
             false => 0,
         };
