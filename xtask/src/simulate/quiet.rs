@@ -184,7 +184,8 @@ fn keys(stage: &Stage, tables: &Tables, index: usize, plan: &RoutePlan) -> Optio
         let is_told = tasks.iter().any(|task| input(task)["version"] == row["version"]);
         // A correction keeps the version; a person's doing is not the source's.
         // With a clock that ran ahead nobody can say when a reading began.
-        if !is_told && !(plan.since == Since::Field && stage.world.was_ahead()) {
+        let may_miss = plan.since == Since::Field && stage.world.was_ahead();
+        if !is_told && !may_miss {
             return Some(format!(
                 "version {} of {}/{key} was never told: the cursor went past it",
                 row["version"], plan.name

@@ -40,11 +40,14 @@ pub(super) struct TargetTables {
     journalled: BTreeSet<(TaskId, String, String)>,
 }
 
+/// By entity and key: the id that a look found, or that there is none, and until when that is believed.
+type Known = BTreeMap<(String, String), (Option<u64>, u64)>;
+
 /// The connection of one process to the target.
 pub(super) struct Target {
     stage: Arc<Stage>,
     description: Description,
-    known: Mutex<BTreeMap<(String, String), (Option<u64>, u64)>>,
+    known: Mutex<Known>,
     busy: Mutex<BTreeSet<(String, String)>>,
 }
 

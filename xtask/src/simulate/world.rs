@@ -44,7 +44,7 @@ struct Inner {
     now_ms: u64,
     wall_offset_ms: i64,
     was_ahead: bool,
-    sleepers: BTreeMap<(u64, u64), Arc<Mutex<Sleeper>>>,
+    sleepers: BTreeMap<Turn, Arc<Mutex<Sleeper>>>,
     sleepers_made: u64,
     ids_made: u64,
     /// Calls until the process dies.
@@ -275,11 +275,14 @@ fn die(inner: &mut Inner) {
     }
 }
 
+/// The millisecond of waking, and the order in which those of one millisecond fell asleep.
+type Turn = (u64, u64);
+
 /// Ends after so many virtual milliseconds, behind everything that can run now.
 pub(super) struct Sleep {
     world: Arc<World>,
     ms: u64,
-    place: Option<((u64, u64), Arc<Mutex<Sleeper>>)>,
+    place: Option<(Turn, Arc<Mutex<Sleeper>>)>,
 }
 
 impl Future for Sleep {
