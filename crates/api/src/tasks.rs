@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
-use weir_engine::{Action, Correction, payload};
+use weir_engine::{Action, Correction, Relations, payload, relations};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{TaskPage, TaskQuery, TaskRow};
@@ -50,6 +50,8 @@ pub(crate) struct TaskShown {
     attempts: Vec<AttemptShown>,
     /// Why it waits, each with the whole chain.
     waits_for: Vec<String>,
+    /// Tasks that made this one, and that it made.
+    relations: Relations,
 }
 
 /// What was recorded of an attempt.
@@ -151,13 +153,15 @@ pub(crate) async fn show(
             record: payload::unpack(&bytes)?,
         });
     }
+    let (relations, effects) = relations(detail.effects);
     Ok(Json(TaskShown {
         task: detail.row,
         release: detail.release,
         input: payload::unpack(&detail.input)?,
-        effects: detail.effects,
+        effects,
         attempts,
         waits_for,
+        relations,
     }))
 }
 

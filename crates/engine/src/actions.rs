@@ -6,6 +6,8 @@ use weir_model::task::{Event, State as TaskState, next};
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{Change, End, Move, NewTask, TaskDetail};
 
+use crate::family;
+use crate::order;
 use crate::shared::Shared;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -84,7 +86,11 @@ pub(crate) async fn act(shared: &Shared, task: &TaskId, action: Action) -> Resul
             ..Move::to(*task, from, to, at)
         })
     };
-    shared.store.commit(vec![change]).await?;
+    let mut changes = vec![change];
+    if to == TaskState::Cancelled {
+        changes.extend(family::cancelled(shared, &route, task));
+    }
+    shared.store.commit(changes).await?;
     {
         let mut state = shared.lock();
         state.unpark(&route, task);
@@ -102,6 +108,7 @@ pub(crate) async fn act(shared: &Shared, task: &TaskId, action: Action) -> Resul
     shared.signal(&route);
     shared.progress.notify_waiters();
     if to.is_finished() {
+        family::ended(shared, [*task]).await;
         shared
             .wake(&[Need::Key {
                 route,
@@ -145,16 +152,11 @@ pub(crate) async fn replay(shared: &Shared, task: &TaskId) -> Result<TaskId, Err
         input: detail.input,
         replay_of: Some(*task),
     };
-    let sequences = shared.store.commit(vec![Change::InsertTask(new)]).await?;
+    let mut changes = vec![Change::InsertTask(new)];
+    changes.extend(family::copied(&detail.effects, id));
+    let sequences = shared.store.commit(changes).await?;
     let sequence = sequences.first().copied().unwrap_or_default();
-    let entry = weir_model::order::Entry {
-        task: id,
-        key: detail.row.key,
-        sequence,
-        state: TaskState::Queued,
-        due: None,
-        has_effect: false,
-    };
+    let entry = order::queued(id, detail.row.key, sequence);
     shared.lock().route(&detail.row.route).keys.put(entry);
     shared.signal(&detail.row.route);
     Ok(id)

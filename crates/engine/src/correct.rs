@@ -10,6 +10,7 @@ use weir_model::{Error, Kind, TaskId, json as values};
 use weir_sdk::store::{Change, Move};
 
 use crate::configuration::Route;
+use crate::family;
 use crate::payload;
 use crate::shared::Shared;
 use crate::source;
@@ -48,8 +49,11 @@ pub(crate) async fn correct(shared: &Shared, task: &TaskId, correction: &Correct
     let route = shared.route(name)?;
     let before = payload::unpack(&detail.input)?;
     let after = correction.applied(&before)?;
-    check_key(shared, route, &detail.row.key, &after).await?;
-    check_schema(route, &before, &after)?;
+    // What a step made is no entity as read: it keeps the key that the step gave it.
+    if family::behind(&detail.effects).is_none() {
+        check_key(shared, route, &detail.row.key, &after).await?;
+        check_schema(route, &before, &after)?;
+    }
 
     // Out of the order while it is changed, so that no worker takes it with the old entity.
     let entry = take(shared, name, task, &detail.row.key, detail.row.state)?;

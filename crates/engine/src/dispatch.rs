@@ -13,6 +13,7 @@ use weir_sdk::expressions::{Job, NoReferences, Scope, evaluate_all};
 use weir_sdk::store::{Change, Loaded, Move};
 
 use crate::configuration::{On, Route, WaitsFor};
+use crate::family;
 use crate::payload;
 use crate::references::keys_of;
 use crate::shared::Shared;
@@ -244,12 +245,13 @@ async fn lacking(shared: &Shared, name: &str, route: &Route, ready: &[Ready]) ->
     let first: Vec<usize> = {
         let mut state = shared.lock();
         let place = state.route(name);
-        // After a first attempt nothing is looked at again; and a person may have let it go.
-        (0..ready.len())
-            .filter(|i| {
-                ready[*i].loaded.task.attempts == 0 && !place.released.contains(&ready[*i].loaded.task.id)
-            })
-            .collect()
+        // After a first attempt nothing is looked at again, nor for what a step made; and a person may have let it go.
+        let is_first = |loaded: &Loaded| {
+            loaded.task.attempts == 0
+                && family::behind(&loaded.effects).is_none()
+                && !place.released.contains(&loaded.task.id)
+        };
+        (0..ready.len()).filter(|i| is_first(&ready[*i].loaded)).collect()
     };
     for wait in &route.waits_for {
         let jobs: Vec<Job<'_>> = first

@@ -19,7 +19,7 @@ use crate::references::References;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::status::{Status, status};
-use crate::{dispatch, loops, source};
+use crate::{dispatch, family, loops, source};
 
 /// Rows read at once when the memory is rebuilt.
 const ADOPT_ROWS: usize = 2_000;
@@ -234,6 +234,7 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
         };
         shared.lock().route(name).switch = switch;
     }
+    family::adopt(shared).await?;
     // What a parked task waited for may have been delivered in the transaction before the crash.
     let parked: Vec<(String, TaskId)> = {
         let state = shared.lock();

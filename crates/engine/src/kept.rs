@@ -186,12 +186,12 @@ pub(crate) fn changes(
 }
 
 /// Rows among changes: table, key, row.
-pub(crate) fn rows(changes: &[Change]) -> Vec<(String, String, Option<Value>)> {
+pub(crate) fn rows<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<(String, String, Option<Value>)> {
     let row = |change: &Change| match change {
         Change::PutLookupRow { table, key, row, .. } => Some((table.clone(), key.clone(), row.clone())),
         _ => None,
     };
-    changes.iter().filter_map(row).collect()
+    changes.filter_map(row).collect()
 }
 
 /// Stored rows come into force; answers the needs that they meet.

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use serde_json::Value;
 use weir_model::config::Read;
 use weir_model::cursor::{Cursor, OVERLAP_MS};
-use weir_model::order::Entry;
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, RunId, TaskId, json, retry};
 use weir_sdk::connector::{NoObserver, Page, ReadRequest, Row};
 use weir_sdk::expressions::{Job, evaluate_all};
-use weir_sdk::store::{Change, End, NewTask, Run, RunOutcome};
+use weir_sdk::store::{Change, NewTask, Run, RunOutcome};
 
 use crate::accept::patiently;
 use crate::configuration::Route;
+use crate::family;
+use crate::order;
 use crate::payload;
 use crate::pipeline;
 use crate::references::keys_of;
@@ -520,62 +521,37 @@ pub(crate) async fn store(
         Storing::Surely => held.await,
         Storing::Once => patiently(shared, held).await?,
     };
-    // Taken out of the order before the commit, so that no worker leases what is about to be replaced.
-    let mut replaced: Vec<Entry> = Vec::new();
-    if route.latest_only {
-        let mut state = shared.lock();
-        for (id, key) in &new {
-            for old in state.route(&origin.route).keys.superseded_by(key, i64::MAX) {
-                if let Some(entry) = state.route(&origin.route).keys.remove(&old) {
-                    changes.push(Change::End(End {
-                        task: old,
-                        from: entry.state,
-                        to: TaskState::Skipped,
-                        at,
-                        reason: Some(format!("superseded by {id}")),
-                        warnings: Vec::new(),
-                    }));
-                    replaced.push(entry);
-                }
-            }
-        }
-    }
+    let replaced = match route.latest_only {
+        true => order::replace(shared, &origin.route, &new, at, &mut changes),
+        false => Vec::new(),
+    };
     let outcome = match storing {
         Storing::Surely => shared.commit_surely(changes).await,
         Storing::Once => shared.store.commit(changes).await,
     };
     match outcome {
         Ok(sequences) => {
-            let mut state = shared.lock();
-            for entry in &replaced {
-                state.unpark(&origin.route, &entry.task);
+            {
+                let mut state = shared.lock();
+                for entry in &replaced {
+                    state.unpark(&origin.route, &entry.task);
+                }
+                let place = state.route(&origin.route);
+                if origin.run.is_some() {
+                    place.tasks_made += new.len() as u64;
+                }
+                place.skipped += replaced.len() as u64;
+                for ((task, key), sequence) in new.into_iter().zip(sequences) {
+                    place.keys.put(order::queued(task, key, sequence));
+                }
             }
-            let place = state.route(&origin.route);
-            if origin.run.is_some() {
-                place.tasks_made += new.len() as u64;
-            }
-            place.skipped += replaced.len() as u64;
-            for ((task, key), sequence) in new.into_iter().zip(sequences) {
-                let state = TaskState::Queued;
-                place.keys.put(Entry {
-                    task,
-                    key,
-                    sequence,
-                    state,
-                    due: None,
-                    has_effect: false,
-                });
-            }
-            drop(state);
+            family::ended(shared, replaced.iter().map(|entry| entry.task)).await;
             shared.signal(&origin.route);
             shared.progress.notify_waiters();
             Ok(())
         }
         Err(error) => {
-            let mut state = shared.lock();
-            for entry in replaced {
-                state.route(&origin.route).keys.put(entry);
-            }
+            order::put_back(shared, &origin.route, replaced);
             Err(error)
         }
     }

@@ -10,6 +10,8 @@ use weir_model::task::State as TaskState;
 use weir_model::{RunId, TaskId};
 use weir_sdk::store::LiveTask;
 
+use crate::family::Families;
+
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) routes: BTreeMap<String, RouteState>,
@@ -17,6 +19,7 @@ pub(crate) struct State {
     /// Wakings under way: between the moment a need is met and the moment the woken task is queued nothing may look
     /// settled.
     pub(crate) wakings: usize,
+    pub(crate) families: Families,
 }
 
 #[derive(Default)]

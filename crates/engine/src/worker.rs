@@ -1,6 +1,6 @@
 //! One attempt of a batch: lease, work outside any transaction, then everything that came of it in one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -13,11 +13,13 @@ use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId, json as values};
 use weir_sdk::connector::Exchange;
 use weir_sdk::step::{Batch, Item, Skipped, Verdict};
-use weir_sdk::store::{Change, Delivered, End, Link, Loaded, Move};
+use weir_sdk::store::{Change, Delivered, End, Link, Loaded, Move, NOTE};
 
 use crate::configuration::Route;
 use crate::dispatch::Ready;
+use crate::family;
 use crate::kept;
+use crate::order;
 use crate::payload;
 use crate::pipeline;
 use crate::services::{Notes, Session};
@@ -28,6 +30,8 @@ use crate::source::NO_KEY;
 /// part is enough, since each task has its own entity beside it.
 const BODY_BYTES_MAX: usize = 16_000;
 const SHARED_BODY_BYTES_MAX: usize = 2_000;
+/// From so many changes on, those of the next task go into another transaction.
+const COMMIT_CHANGES_MAX: usize = 1_000;
 
 pub(crate) async fn attempt(
     shared: &Shared,
@@ -61,8 +65,39 @@ pub(crate) async fn attempt(
         session.loaded.insert(loaded.task.id, loaded);
     }
     session.traces = route.trace != Trace::Off;
-    pipeline::run(&route.steps, &mut batch, &session).await;
+    let batch = through(&session, route, batch).await;
     conclude(&session, name, route, batch).await
+}
+
+/// Takes each item through the steps from where it starts: what a step made starts behind that step.
+async fn through(session: &Session<'_>, route: &Route, batch: Batch) -> Batch {
+    let mut starts: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
+    for mut item in batch.items {
+        let loaded = session.loaded.get(&item.task);
+        let start = match loaded.and_then(|loaded| family::behind(&loaded.effects)) {
+            None => 0,
+            Some(step) => match route.steps.iter().position(|placed| placed.id == step) {
+                Some(place) => place + 1,
+                None => {
+                    let message = format!(
+                        "`{}` was made by the step `{step}`, which the route has no more; give the step back its place and \
+                         its name, or skip the task",
+                        item.key
+                    );
+                    item.verdict = Verdict::Fail(Error::new(Kind::Configuration, message));
+                    0
+                }
+            },
+        };
+        starts.entry(start).or_default().push(item);
+    }
+    let mut done = Batch { items: Vec::new() };
+    for (start, items) in starts {
+        let mut batch = Batch { items };
+        pipeline::run(&route.steps[start..], &mut batch, session).await;
+        done.items.append(&mut batch.items);
+    }
+    done
 }
 
 fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
@@ -109,12 +144,17 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     let calls = calls(&mut notes);
     let at = shared.context.clock.now();
     let (mut changes, mut nexts, mut met) = (std::mem::take(&mut notes.due), Vec::new(), Vec::new());
+    // What is too much for one transaction goes in several; the changes of one task stay together.
+    let mut lists: Vec<Vec<Change>> = Vec::new();
+    // Children by parent, in the order of their changes.
+    let mut born: Vec<(TaskId, Vec<(TaskId, String)>)> = Vec::new();
     // The target holds what the key should be: its older failures are over.
     let mut settled: HashSet<TaskId> = HashSet::new();
     for item in &mut batch.items {
         let Some(loaded) = session.loaded.get(&item.task) else {
             continue;
         };
+        refuse_large_split(route, item);
         let failed = matches!(item.verdict, Verdict::Fail(_));
         if route.trace == Trace::Full || (route.trace == Trace::OnFailure && failed) {
             let record = Record {
@@ -132,6 +172,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         if matches!(
             item.verdict,
             Verdict::Go
+                | Verdict::Split { .. }
                 | Verdict::Skip {
                     why: Skipped::Unchanged,
                     ..
@@ -141,6 +182,15 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         }
         let next = match std::mem::replace(&mut item.verdict, Verdict::Go) {
             Verdict::Go => done(session, name, loaded, item, &mut notes, at, &mut changes),
+            Verdict::Split { parts, .. } if parts.is_empty() => {
+                done(session, name, loaded, item, &mut notes, at, &mut changes)
+            }
+            Verdict::Split { step, parts } => {
+                let reason = format!("split into {} tasks by the step `{step}`", parts.len());
+                let children = family::split(session, loaded, item, (&step, parts), at, &mut changes);
+                born.push((item.task, children));
+                finish(session, name, item, &mut notes, at, Some(reason), &mut changes)
+            }
             Verdict::Skip { why, reason } => {
                 skipped(session, name, loaded, item, why, reason, at, &mut changes)
             }
@@ -182,19 +232,36 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
                 key: item.key.clone(),
             });
         }
-        let has_effect = notes.has_effect.contains(&item.task) || !loaded.effects.is_empty();
+        let has_effect = notes.has_effect.contains(&item.task)
+            || loaded.effects.keys().any(|name| !name.starts_with(NOTE));
         nexts.push(Next { has_effect, ..next });
+        if changes.len() >= COMMIT_CHANGES_MAX {
+            lists.push(std::mem::take(&mut changes));
+        }
     }
     resolve_dead(shared, name, &batch, &settled, at, &mut changes);
-    let links: Vec<Link> = changes
+    let children: Vec<(TaskId, String)> = born.iter().flat_map(|(_, children)| children).cloned().collect();
+    let replaced = match route.latest_only {
+        true => order::replace(shared, name, &children, at, &mut changes),
+        false => Vec::new(),
+    };
+    lists.push(changes);
+    let links: Vec<Link> = lists
         .iter()
+        .flatten()
         .filter_map(|change| match change {
             Change::PutLink(link) => Some(link.clone()),
             _ => None,
         })
         .collect();
-    let rows = kept::rows(&changes);
-    shared.commit_surely(changes).await?;
+    let rows = kept::rows(lists.iter().flatten());
+    let (sequences, outcome) = commit(shared, lists).await;
+    let ended = replaced.iter().map(|entry| entry.task).collect();
+    if outcome.is_err() {
+        order::put_back(shared, name, replaced);
+    }
+    bear(shared, name, born, sequences);
+    outcome?;
     for link in &links {
         shared.references.put_link(&link.address, &link.key, &link.ids);
         let (connection, entity) = (link.address.connection.clone(), link.address.entity.clone());
@@ -205,7 +272,8 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         });
     }
     let parked: Vec<(TaskId, Vec<Need>)> = kept::parked(nexts.iter().map(|next| (next.task, &next.needs)));
-    remember(shared, name, &batch, &settled, nexts);
+    let ended: Vec<TaskId> = remember(shared, name, &batch, &settled, nexts, ended);
+    family::ended(shared, ended).await;
     met.extend(kept::in_force(shared, &rows).await);
     shared.wake(&met).await;
     kept::second_look(shared, name, &parked, session.now).await;
@@ -213,8 +281,58 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     Ok(())
 }
 
-/// The memory follows the store. Counts one waking, so that nothing looks settled before the woken ones are queued.
-fn remember(shared: &Shared, name: &str, batch: &Batch, settled: &HashSet<TaskId>, nexts: Vec<Next>) {
+/// All lists in order, as far as it goes; answers the sequences of what was inserted.
+async fn commit(shared: &Shared, lists: Vec<Vec<Change>>) -> (Vec<i64>, Result<(), Error>) {
+    let mut sequences = Vec::new();
+    for changes in lists {
+        match shared.commit_surely(changes).await {
+            Ok(more) => sequences.extend(more),
+            Err(error) => return (sequences, Err(error)),
+        }
+    }
+    (sequences, Ok(()))
+}
+
+/// Stored children come into the order.
+fn bear(shared: &Shared, name: &str, born: Vec<(TaskId, Vec<(TaskId, String)>)>, sequences: Vec<i64>) {
+    let mut state = shared.lock();
+    let mut sequences = sequences.into_iter();
+    for (parent, children) in born {
+        let stored: Vec<((TaskId, String), i64)> = children.into_iter().zip(sequences.by_ref()).collect();
+        state
+            .families
+            .add(name, parent, stored.iter().map(|((task, _), _)| *task));
+        for ((task, key), sequence) in stored {
+            state.route(name).keys.put(order::queued(task, key, sequence));
+        }
+    }
+}
+
+fn refuse_large_split(route: &Route, item: &mut Item) {
+    let limit = route.limits.split_children;
+    if let Verdict::Split { step, parts } = &item.verdict
+        && parts.len() as u64 > limit
+    {
+        let message = format!(
+            "the step `{step}` makes {} tasks of `{}`, which is beyond the limit split_children of {limit}; raise it in the \
+             `limits` of the route, or split at the source",
+            parts.len(),
+            item.key
+        );
+        item.verdict = Verdict::Fail(Error::new(Kind::Limit, message));
+    }
+}
+
+/// The memory follows the store; answers which tasks have ended, those in `ended` included. Counts one waking, so that
+/// nothing looks settled before the woken ones are queued.
+fn remember(
+    shared: &Shared,
+    name: &str,
+    batch: &Batch,
+    settled: &HashSet<TaskId>,
+    nexts: Vec<Next>,
+    mut ended: Vec<TaskId>,
+) -> Vec<TaskId> {
     let mut state = shared.lock();
     state.wakings += 1;
     let keys: HashMap<TaskId, &str> = batch
@@ -229,6 +347,7 @@ fn remember(shared: &Shared, name: &str, batch: &Batch, settled: &HashSet<TaskId
         let route = state.route(name);
         match next.state {
             TaskState::Done | TaskState::Skipped => {
+                ended.push(next.task);
                 route.keys.remove(&next.task);
                 route.released.remove(&next.task);
                 if next.state == TaskState::Done {
@@ -245,6 +364,7 @@ fn remember(shared: &Shared, name: &str, batch: &Batch, settled: &HashSet<TaskId
                         .map(|entry| entry.task)
                         .collect();
                     dead.iter().for_each(|task| drop(route.keys.remove(task)));
+                    ended.extend(dead);
                 }
             }
             live => {
@@ -260,6 +380,7 @@ fn remember(shared: &Shared, name: &str, batch: &Batch, settled: &HashSet<TaskId
             }
         }
     }
+    ended
 }
 
 fn done(
@@ -286,6 +407,20 @@ fn done(
         },
         reads: Some(std::mem::take(&mut item.reads)),
     });
+    finish(session, name, item, notes, at, None, changes)
+}
+
+/// Ends a task as done, with all that its success writes but its own delivery.
+fn finish(
+    session: &Session<'_>,
+    name: &str,
+    item: &mut Item,
+    notes: &mut Notes,
+    at: jiff::Timestamp,
+    reason: Option<String>,
+    changes: &mut Vec<Change>,
+) -> Next {
+    let scope = &session.shared.configuration.scope;
     kept::changes(session, name, item, at, changes);
     for (_, address, key, written) in notes.written.remove(&item.task).unwrap_or_default() {
         if !written.ids.is_empty() {
@@ -303,7 +438,7 @@ fn done(
         from: TaskState::Running,
         to: TaskState::Done,
         at,
-        reason: None,
+        reason,
         warnings: std::mem::take(&mut item.warnings),
     }));
     Next {

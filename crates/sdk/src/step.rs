@@ -15,6 +15,7 @@ use weir_model::{Error, Finding, TaskId};
 
 use crate::checker::Schema;
 use crate::codec::Codec;
+use crate::connector::OperationDescription;
 use crate::expressions::{Expression, Expressions, ReferenceSource, Snippet, Want};
 
 /// A kind of step: one folder in `weir-steps`, one line in its `all.rs`.
@@ -53,6 +54,8 @@ pub trait Build {
     fn result_name(&self) -> String;
     /// True for a step under `source.steps`: what it handles is no task yet.
     fn is_reading(&self) -> bool;
+    /// True for a step that stands in a list of another step (`branch`, `each`), not in the route's own.
+    fn is_nested(&self) -> bool;
     /// True for a step that works on elements of an entity (within `each`), not on the whole of it.
     fn is_within_each(&self) -> bool;
     /// The nested steps that stand at `path` within this step's parameters; `of_elements` where they work on parts of
@@ -68,6 +71,8 @@ pub trait Build {
     /// Names of connections, and of the entities that can be written on one.
     fn connections(&self) -> Vec<String>;
     fn entities(&self, connection: &str) -> Vec<String>;
+    /// Operations of a connection.
+    fn operations(&self, connection: &str) -> BTreeMap<String, OperationDescription>;
 }
 
 /// Where the rows of a lookup come from.
@@ -193,6 +198,19 @@ pub enum Verdict {
         need: weir_model::dependency::Need,
         reason: String,
     },
+    /// Done with this step: each part goes on behind it as a task of its own.
+    Split {
+        /// See [`Build::step_id`].
+        step: String,
+        parts: Vec<Part>,
+    },
+}
+
+/// What a split makes a task of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub key: String,
+    pub value: Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,6 +301,10 @@ pub trait Services: Send + Sync {
     /// task has confirmed is skipped, one whose mark another live task holds waits for the end of that task.
     async fn claim(&self, step: &str, marks: &[Option<String>], batch: &mut Batch) -> Result<(), Error>;
 
+    /// Calls an operation for each item that is going; `with` holds what each gives it, in the order of the batch. One that
+    /// fails, or whose outcome is unknown, has its verdict set and no result.
+    async fn call(&self, call: &Call, with: Vec<Value>, batch: &mut Batch) -> Vec<Option<Value>>;
+
     /// Writes the items that are going, sets their verdicts, remembers ids for their links and the result as `$steps.NAME`.
     async fn write(&self, write: &Write, batch: &mut Batch);
 }
@@ -297,6 +319,15 @@ pub struct Write {
     pub step: String,
     /// See [`Build::result_name`].
     pub name: String,
+}
+
+/// An operation as a step calls it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub connection: String,
+    pub operation: String,
+    /// See [`Build::step_id`].
+    pub step: String,
 }
 
 /// `$steps` with one more result.

@@ -6,6 +6,7 @@ use weir_sdk::step::StepKind;
 pub fn all() -> Vec<Arc<dyn StepKind>> {
     vec![
         Arc::new(crate::branch::Kind),
+        Arc::new(crate::call::Kind),
         Arc::new(crate::convert::Kind),
         Arc::new(crate::dedupe::Kind),
         Arc::new(crate::each::Kind),
@@ -22,6 +23,7 @@ pub fn all() -> Vec<Arc<dyn StepKind>> {
         Arc::new(crate::set::Kind),
         Arc::new(crate::skip::Kind),
         Arc::new(crate::sort::Kind),
+        Arc::new(crate::split::Kind),
         Arc::new(crate::unchanged::Kind),
         Arc::new(crate::validate::Kind),
         Arc::new(crate::write::Kind),

@@ -5,6 +5,7 @@
 
 mod all;
 mod branch;
+mod call;
 mod convert;
 mod dedupe;
 mod each;
@@ -24,6 +25,7 @@ mod script;
 mod set;
 mod skip;
 mod sort;
+mod split;
 mod unchanged;
 mod validate;
 mod write;

@@ -4,10 +4,12 @@
 
 mod accept;
 mod actions;
+mod call;
 mod delivery;
 mod dependencies;
 mod failures;
 mod kept;
 mod reading;
+mod split;
 mod systems;
 mod world;

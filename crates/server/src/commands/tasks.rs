@@ -123,6 +123,12 @@ fn words(shown: &Value) -> String {
     for need in shown["waits_for"].as_array().into_iter().flatten() {
         lines.push(format!("waits for: {}", text(need)));
     }
+    if let Some(parent) = shown["relations"]["parent"].as_str() {
+        lines.push(format!("parent: {parent}"));
+    }
+    for child in shown["relations"]["children"].as_array().into_iter().flatten() {
+        lines.push(format!("child: {}", text(child)));
+    }
     for warning in task["warnings"].as_array().into_iter().flatten() {
         lines.push(format!(
             "warning ({}): {}",

@@ -1,7 +1,7 @@
 //! Every step kind against its cases: `src/KIND/cases/*.yaml`, each a list of
 //! `{name, parameters, input, vars?, delivered?, within?, expect}` where `expect` is one of `value` (what goes on),
 //! `skipped`, `waits`, `failed`, `limit` (a part of the sentence), `finding` (it is not even built; a part of the sentence),
-//! `logged`, `kept` and `written`.
+//! `logged`, `kept`, `written` and `split`.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -45,6 +45,7 @@ enum Within {
     Source,
     #[default]
     Route,
+    Branch,
     Each,
 }
 
@@ -62,6 +63,8 @@ enum Expect {
     Kept(Value),
     Waits(String),
     Written(Value),
+    /// Step, and the parts by key.
+    Split(Value),
 }
 
 #[tokio::test]
@@ -108,6 +111,7 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
     stage.files.clone_from(&case.files);
     let site = Site {
         reading: case.within == Within::Source,
+        nested: matches!(case.within, Within::Branch | Within::Each),
         within_each: case.within == Within::Each,
         ..Site::new(&stage, kind.name(), &case.parameters)
     };
@@ -147,6 +151,13 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
                 Value::Array(_) => is(Value::Array(written), expected),
                 one => is(Value::Array(written), &json!([one])),
             }
+        }
+        (Expect::Split(expected), Verdict::Split { step, parts }) => {
+            let parts: serde_json::Map<String, Value> = parts
+                .iter()
+                .map(|part| (part.key.clone(), part.value.clone()))
+                .collect();
+            is(json!({ "step": step, "parts": parts }), expected)
         }
         (_, verdict) => Err(format!("ended as {verdict:?}")),
     }

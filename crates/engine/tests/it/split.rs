@@ -1,0 +1,179 @@
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+use weir_engine::{Action, relations};
+use weir_model::task::State;
+use weir_model::{Error, Kind};
+use weir_sdk::store::Delivered;
+
+use crate::world::{Setup, World, scope};
+
+fn split() -> Setup {
+    Setup {
+        extra: vec![(None, "split", json!({ "each": "lines", "key": "no" }))],
+        ..Setup::default()
+    }
+}
+
+/// An order with these lines.
+fn order(code: &str, lines: &[&str]) -> serde_json::Value {
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|no| json!({ "no": no, "parent": "never" }))
+        .collect();
+    json!({ "code": code, "lines": lines })
+}
+
+async fn delivered(world: &World, key: &str) -> Option<Delivered> {
+    let keys = [key.to_owned()];
+    let found = world.store.delivered(&scope(), "things", &keys).await.unwrap();
+    found.into_iter().next().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_go_on_behind_the_split_and_the_last_one_makes_the_parent_delivered() {
+    let world = World::new(10, vec![order("a", &["a1", "a2"])]);
+    world.target.fail("a2", [Error::new(Kind::Rejected, "no")]);
+    let engine = world.engine(&split()).await;
+    world.run(&engine).await;
+    assert_eq!(world.target.log(), ["a1"]);
+    assert_eq!(world.keys(State::Done).await, ["a", "a1"]);
+    assert_eq!(delivered(&world, "a").await, None, "a child is not delivered yet");
+
+    let done = world.tasks(State::Done).await;
+    let task = |key: &str| done.iter().find(|task| task.key == key).unwrap();
+    let dead = world.tasks(State::Dead).await.remove(0);
+    let shown = world.store.task(&task("a").id).await.unwrap().unwrap();
+    assert_eq!(
+        shown.row.reason.as_deref(),
+        Some("split into 2 tasks by the step `split`")
+    );
+    let (family, effects) = relations(shown.effects);
+    assert_eq!(family.children, [task("a1").id, dead.id]);
+    assert!(effects.is_empty(), "notes are no effects: {effects:?}");
+    let child = world.store.task(&dead.id).await.unwrap().unwrap();
+    assert_eq!(child.row.run, task("a").run);
+    assert_eq!(relations(child.effects).0.parent, Some(task("a").id));
+
+    engine.act(&dead.id, Action::Retry).await.unwrap();
+    world.settle(&engine).await;
+    assert_eq!(world.target.log(), ["a1", "a2"]);
+    assert!(delivered(&world, "a").await.unwrap().hash.is_some());
+    world.run(&engine).await;
+    assert_eq!(
+        world.keys(State::Skipped).await,
+        ["a"],
+        "the same was delivered before"
+    );
+    assert_eq!(world.target.log(), ["a1", "a2"]);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_child_waits_for_is_not_asked_again() {
+    let world = World::new(10, vec![order("a", &["a1"])]);
+    let setup = Setup {
+        waits_for_parent: true,
+        ..split()
+    };
+    let engine = world.engine(&setup).await;
+    world.run(&engine).await;
+    assert_eq!(world.target.log(), ["a1"]);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_to_split_is_done_and_too_much_is_refused() {
+    let world = World::new(10, vec![order("a", &[]), order("b", &["b1", "b2", "b3"])]);
+    let setup = Setup {
+        split_children: Some(2),
+        ..split()
+    };
+    let engine = world.engine(&setup).await;
+    world.run(&engine).await;
+    assert_eq!(world.keys(State::Done).await, ["a"]);
+    assert!(delivered(&world, "a").await.is_some());
+    let dead = world.tasks(State::Dead).await.remove(0);
+    let error = dead.error.unwrap();
+    assert_eq!((dead.key.as_str(), error.kind), ("b", Kind::Limit));
+    assert!(error.message.contains("limit split_children of 2"), "{error}");
+    assert_eq!(world.target.log(), Vec::<String>::new());
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_version_replaces_the_children_that_have_not_started() {
+    let world = World::new(10, vec![order("a", &["a1", "a2"])]);
+    let busy = Error::new(Kind::RateLimited, "slow down").retry_after_ms(600_000);
+    world.target.fail("a2", [busy]);
+    let engine = world.engine(&split()).await;
+    engine.run("things", "manual").await.unwrap();
+    crate::world::until("the second line is tried again later", || {
+        engine.status().routes["things"].retrying == 1
+    })
+    .await;
+    world.source.put(order("a", &["a2", "a3"]));
+    world.run(&engine).await;
+    assert_eq!(world.target.log(), ["a1", "a2", "a3"]);
+    let replaced = world.tasks(State::Skipped).await.remove(0);
+    assert_eq!(replaced.key, "a2");
+    assert!(replaced.reason.unwrap().starts_with("superseded by"));
+    let hash = weir_model::json::hash(&order("a", &["a2", "a3"]));
+    assert_eq!(delivered(&world, "a").await.unwrap().hash, Some(hash));
+    assert_eq!(
+        world.store.documents("families/test/dev/things").await.unwrap(),
+        []
+    );
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_child_leaves_no_memory_and_its_replay_starts_behind_the_split() {
+    let world = World::new(10, vec![order("a", &["a1"])]);
+    world.target.fail("a1", [Error::new(Kind::Rejected, "no")]);
+    let engine = world.engine(&split()).await;
+    world.run(&engine).await;
+    let dead = world.tasks(State::Dead).await.remove(0);
+    engine.act(&dead.id, Action::Cancel).await.unwrap();
+    assert_eq!(delivered(&world, "a").await, None);
+    let again = engine.replay(&dead.id).await.unwrap();
+    world.settle(&engine).await;
+    assert_eq!(world.target.log(), ["a1"]);
+    let replayed = world.store.task(&again).await.unwrap().unwrap();
+    assert_eq!(replayed.row.state, State::Done);
+    engine.stop().await;
+}
+
+#[test]
+fn a_crash_loses_no_child_and_splits_nothing_twice() {
+    let world = World::new(10, vec![order("a", &["a1", "a2"])]);
+    let busy = || Error::new(Kind::RateLimited, "slow down").retry_after_ms(3);
+    world.target.fail("a2", [busy()]);
+    world.target.held.store(true, Ordering::SeqCst);
+    let first = tokio::runtime::Runtime::new().unwrap();
+    let engine = first.block_on(async {
+        let engine = world.engine(&split()).await;
+        engine.run("things", "manual").await.unwrap();
+        world.target.arrived.notified().await;
+        engine
+    });
+    drop(engine);
+    first.shutdown_background();
+    world.target.held.store(false, Ordering::SeqCst);
+    world.target.busy.lock().unwrap().clear();
+
+    let second = tokio::runtime::Runtime::new().unwrap();
+    second.block_on(async {
+        let engine = world.engine(&split()).await;
+        world.settle(&engine).await;
+        let mut log = world.target.log();
+        log.sort();
+        assert_eq!(log, ["a1", "a2"]);
+        assert_eq!(world.keys(State::Done).await, ["a", "a1", "a2"]);
+        assert!(
+            delivered(&world, "a").await.is_some(),
+            "the family is known after a restart"
+        );
+        engine.stop().await;
+    });
+}
