@@ -69,6 +69,20 @@ pub(crate) async fn act(shared: &Shared, task: &TaskId, action: Action) -> Resul
         })?;
         (state, to)
     };
+    if action == Action::Release
+        && detail
+            .row
+            .needs
+            .iter()
+            .any(|need| matches!(need, Need::Answer { .. }))
+    {
+        let message = format!(
+            "task {task} (`{}`) waits for an answer and would only ask again: give it with `weir tasks answer`, or skip the \
+             task",
+            detail.row.key
+        );
+        return Err(Error::new(Kind::Conflict, message));
+    }
     let at = shared.context.clock.now();
     let by = format!("{} by a person", action.word());
     let change = if to.is_finished() {
@@ -199,8 +213,11 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
             .collect()
     };
     let end_of = |need: &Need| -> &'static str {
-        let Need::Key { route, key } = need else {
-            return "no such link is known yet";
+        let (route, key) = match need {
+            Need::Key { route, key } => (route, key),
+            Need::Link { .. } => return "no such link is known yet",
+            Need::Row { .. } => return "there is no such row yet",
+            Need::Answer { .. } => return "nobody has given one yet; `weir tasks answer` does",
         };
         let Some(place) = state.routes.get(route) else {
             return "there is no such route";

@@ -177,7 +177,7 @@ impl Correction {
 }
 
 /// Objects that are missing on the way are made; lists are not made longer by accident.
-fn put(entity: &mut Value, set: &Set) -> Result<(), Error> {
+pub(crate) fn put(entity: &mut Value, set: &Set) -> Result<(), Error> {
     let wrong = |why: &str| {
         Error::new(
             Kind::Invalid,

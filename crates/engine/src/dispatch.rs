@@ -10,10 +10,9 @@ use weir_model::dependency::{Fact, Need, is_satisfied};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, TaskId};
 use weir_sdk::expressions::{Job, NoReferences, Scope, evaluate_all};
-use weir_sdk::store::{Change, Loaded, Move};
+use weir_sdk::store::{Change, Loaded, Move, NOTE};
 
 use crate::configuration::{On, Route, WaitsFor};
-use crate::family;
 use crate::payload;
 use crate::references::keys_of;
 use crate::shared::Shared;
@@ -245,10 +244,11 @@ async fn lacking(shared: &Shared, name: &str, route: &Route, ready: &[Ready]) ->
     let first: Vec<usize> = {
         let mut state = shared.lock();
         let place = state.route(name);
-        // After a first attempt nothing is looked at again, nor for what a step made; and a person may have let it go.
+        // After a first attempt (a pause is one) nothing is looked at again, nor for what a step made; and a person may
+        // have let it go.
         let is_first = |loaded: &Loaded| {
             loaded.task.attempts == 0
-                && family::behind(&loaded.effects).is_none()
+                && !loaded.effects.keys().any(|name| name.starts_with(NOTE))
                 && !place.released.contains(&loaded.task.id)
         };
         (0..ready.len()).filter(|i| is_first(&ready[*i].loaded)).collect()

@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::config::{RouteLimits, Switch};
+use weir_model::dependency::Need;
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, RunId, TaskId};
 use weir_sdk::Context;
@@ -12,6 +13,7 @@ use weir_sdk::store::{Change, Move, Store, StoredSwitch};
 
 use crate::accept::{self, Accepted, Arrival};
 use crate::actions::{self, Action};
+use crate::answer::{self, Answer};
 use crate::breaker::Breakers;
 use crate::configuration::Configuration;
 use crate::correct::{self, Correction};
@@ -151,6 +153,16 @@ impl Engine {
         correct::correct(&self.shared, task, correction).await
     }
 
+    /// Looks for waits that have expired, as the engine itself does every minute.
+    pub async fn sweep(&self) {
+        loops::sweep_once(&self.shared).await;
+    }
+
+    /// Answers the question for which a task waits.
+    pub async fn answer(&self, task: &TaskId, answer: &Answer) -> Result<TaskState, Error> {
+        answer::answer(&self.shared, task, answer).await
+    }
+
     /// A finished task again, as a new one; a live one is retried.
     pub async fn replay(&self, task: &TaskId) -> Result<TaskId, Error> {
         actions::replay(&self.shared, task).await
@@ -188,6 +200,11 @@ impl Engine {
         self.shared.tracker.close();
         self.shared.tracker.wait().await;
     }
+}
+
+/// What nobody can have missed while the process was away: it is told to this one only.
+fn is_told(need: &Need) -> bool {
+    matches!(need, Need::Answer { .. })
 }
 
 /// Memory from the live rows. What is running there was held by a process that is gone.
@@ -241,8 +258,9 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
         let of = |(name, place): (&String, &crate::state::RouteState)| {
             place
                 .missing
-                .keys()
-                .map(|task| (name.clone(), *task))
+                .iter()
+                .filter(|(_, needs)| !needs.iter().any(is_told))
+                .map(|(task, _)| (name.clone(), *task))
                 .collect::<Vec<_>>()
         };
         state

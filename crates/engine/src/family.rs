@@ -23,6 +23,9 @@ const BEHIND: &str = "@behind";
 /// The note of a task that others were made of.
 const PARTS: &str = "@parts";
 
+/// Stands before the step in the name of its note.
+const STEP_NOTE: &str = "@step/";
+
 type Effects = BTreeMap<String, Option<Value>>;
 
 /// Which task made this one, and which ones it made.
@@ -48,6 +51,20 @@ pub fn relations(effects: Effects) -> (Relations, Effects) {
     };
     let effects = effects.into_iter().filter(|(name, _)| !name.starts_with(NOTE));
     (relations, effects.collect())
+}
+
+/// Under which name a step's note is journalled.
+pub(crate) fn note(step: &str) -> String {
+    format!("{STEP_NOTE}{step}")
+}
+
+/// Notes of the task's steps, by step.
+pub(crate) fn notes(effects: &Effects) -> BTreeMap<String, Value> {
+    let notes = effects.iter().filter_map(|(name, result)| {
+        let step = name.strip_prefix(STEP_NOTE)?;
+        Some((step.to_owned(), result.clone()?))
+    });
+    notes.collect()
 }
 
 /// The step behind which a task starts, when it was made by one.

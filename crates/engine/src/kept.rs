@@ -262,6 +262,7 @@ async fn is_met(shared: &Shared, task: &TaskId, need: &Need, since: Timestamp) -
             // An older link was known to who asked, and was not what it asked for.
             links.is_ok_and(|links| links.iter().flatten().any(|link| link.at >= since))
         }
+        Need::Answer { .. } => false,
         Need::Row { table, key } => matches!(shared.references.row(table, key), Known::Found(_)),
         // Met by the end of whoever had the key.
         Need::Key { route, key } => {

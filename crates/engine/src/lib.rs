@@ -7,6 +7,7 @@
 
 mod accept;
 mod actions;
+mod answer;
 mod breaker;
 mod call;
 pub mod configuration;
@@ -32,6 +33,7 @@ mod write;
 
 pub use accept::{Accepted, Arrival};
 pub use actions::Action;
+pub use answer::Answer;
 pub use correct::{Correction, Set};
 pub use engine::Engine;
 pub use family::{Relations, relations};

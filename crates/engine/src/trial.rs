@@ -213,6 +213,8 @@ fn words(verdict: &Verdict) -> (String, Option<Error>) {
         Verdict::Skip { reason, .. } => (format!("would be skipped: {reason}"), None),
         Verdict::Fail(error) => (format!("would fail: {error}"), Some(error.clone())),
         Verdict::Wait { reason, .. } => (format!("would wait: {reason}"), None),
+        Verdict::Pause { until, .. } => (format!("would pause until {until}"), None),
+        Verdict::Ask { question, .. } => (format!("would wait for an answer: {question}"), None),
         Verdict::Split { parts, .. } if parts.is_empty() => {
             ("would be done: split into no tasks".to_owned(), None)
         }

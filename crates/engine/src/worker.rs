@@ -30,6 +30,8 @@ use crate::source::NO_KEY;
 /// part is enough, since each task has its own entity beside it.
 const BODY_BYTES_MAX: usize = 16_000;
 const SHARED_BODY_BYTES_MAX: usize = 2_000;
+/// What a step asks for (a row, a link, the end of another task) is given up after this time, as `waits_for` is.
+const STEP_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 /// From so many changes on, those of the next task go into another transaction.
 const COMMIT_CHANGES_MAX: usize = 1_000;
 
@@ -117,10 +119,12 @@ fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
         verdict = Verdict::Fail(Error::new(Kind::Limit, message));
     }
     let (task, key, attempt) = (loaded.task.id, loaded.task.key.clone(), loaded.task.attempts + 1);
-    Item {
+    let mut item = Item {
         verdict,
         ..Item::new(task, key, attempt, source.clone(), Arc::new(source))
-    }
+    };
+    item.carried.notes = family::notes(&loaded.effects);
+    item
 }
 
 /// Where a task goes from here, for the memory.
@@ -196,19 +200,21 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
             }
             Verdict::Wait { need, reason } => {
                 keep_written(&notes, item.task, &mut changes);
-                let needs = vec![need];
-                changes.push(Change::Move(Move {
-                    needs: needs.clone(),
-                    reason: Some(reason),
-                    ..Move::to(item.task, TaskState::Running, TaskState::Waiting, at)
-                }));
-                Next {
-                    task: item.task,
-                    state: TaskState::Waiting,
-                    due: None,
-                    needs,
-                    has_effect: false,
-                }
+                let until = at.checked_add(STEP_WAIT).unwrap_or(jiff::Timestamp::MAX);
+                waiting(item.task, need, reason, until, at, &mut changes)
+            }
+            Verdict::Ask {
+                step,
+                question,
+                until,
+            } => {
+                keep_written(&notes, item.task, &mut changes);
+                let need = Need::Answer { step };
+                waiting(item.task, need, question, until, at, &mut changes)
+            }
+            Verdict::Pause { step, until } => {
+                keep_written(&notes, item.task, &mut changes);
+                paused(item.task, &step, until, at, &mut changes)
             }
             Verdict::Fail(error) => {
                 keep_written(&notes, item.task, &mut changes);
@@ -279,6 +285,59 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     kept::second_look(shared, name, &parked, session.now).await;
     shared.lock().wakings -= 1;
     Ok(())
+}
+
+/// Parks a task for what a step of it needs; `until` is when it is given up.
+fn waiting(
+    task: TaskId,
+    need: Need,
+    reason: String,
+    until: jiff::Timestamp,
+    at: jiff::Timestamp,
+    changes: &mut Vec<Change>,
+) -> Next {
+    let needs = vec![need];
+    changes.push(Change::Move(Move {
+        due: Some(until),
+        needs: needs.clone(),
+        reason: Some(reason),
+        ..Move::to(task, TaskState::Running, TaskState::Waiting, at)
+    }));
+    Next {
+        task,
+        state: TaskState::Waiting,
+        due: None,
+        needs,
+        has_effect: false,
+    }
+}
+
+/// Notes until when the step lets the task rest, and has it come back then.
+fn paused(
+    task: TaskId,
+    step: &str,
+    until: jiff::Timestamp,
+    at: jiff::Timestamp,
+    changes: &mut Vec<Change>,
+) -> Next {
+    changes.push(Change::Journal {
+        task,
+        effect: family::note(step),
+        result: Some(json!({ "until": until.to_string() })),
+    });
+    changes.push(Change::Move(Move {
+        due: Some(until),
+        reason: Some(format!("pauses until {until} in the step `{step}`")),
+        forgive_attempt: true,
+        ..Move::to(task, TaskState::Running, TaskState::Retrying, at)
+    }));
+    Next {
+        task,
+        state: TaskState::Retrying,
+        due: Some(until),
+        needs: Vec::new(),
+        has_effect: false,
+    }
 }
 
 /// All lists in order, as far as it goes; answers the sequences of what was inserted.

@@ -31,6 +31,8 @@ pub enum Need {
     },
     /// A row of a lookup that is read again (`refresh`) or kept by routes.
     Row { table: String, key: String },
+    /// What somebody answers to a step of the task itself.
+    Answer { step: String },
 }
 
 impl Need {
@@ -44,6 +46,7 @@ impl Need {
                 key,
             } => format!("a link of {connection}/{entity} `{key}`"),
             Need::Row { table, key } => format!("a row of the lookup {table} `{key}`"),
+            Need::Answer { step } => format!("an answer to the step `{step}`"),
         }
     }
 }

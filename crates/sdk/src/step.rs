@@ -164,6 +164,8 @@ pub struct Carried {
     pub element: Option<String>,
     /// One entry a step that touched it, for the record of the attempt.
     pub traces: Vec<Value>,
+    /// What steps noted of the task on its way, by step: until when it pauses, what was answered.
+    pub notes: BTreeMap<String, Value>,
     /// `on_error` of the step that failed it, where that step says so.
     pub on_error: Option<OnError>,
     /// Written with the success of the task, never before.
@@ -197,6 +199,17 @@ pub enum Verdict {
     Wait {
         need: weir_model::dependency::Need,
         reason: String,
+    },
+    /// Looked at again by this step at that time; the attempt does not count.
+    Pause {
+        step: String,
+        until: Timestamp,
+    },
+    /// Parked until somebody answers the question, which goes to this step; dead at that time.
+    Ask {
+        step: String,
+        question: String,
+        until: Timestamp,
     },
     /// Done with this step: each part goes on behind it as a task of its own.
     Split {

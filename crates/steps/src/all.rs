@@ -17,6 +17,7 @@ pub fn all() -> Vec<Arc<dyn StepKind>> {
         Arc::new(crate::log::Kind),
         Arc::new(crate::lookup::Kind),
         Arc::new(crate::map::Kind),
+        Arc::new(crate::pause::Kind),
         Arc::new(crate::remove::Kind),
         Arc::new(crate::rename::Kind),
         Arc::new(crate::script::Kind),

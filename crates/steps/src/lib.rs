@@ -19,6 +19,7 @@ mod lookup;
 mod map;
 mod missing;
 mod parameters;
+mod pause;
 mod remove;
 mod rename;
 mod script;

@@ -9,6 +9,7 @@ mod delivery;
 mod dependencies;
 mod failures;
 mod kept;
+mod pause;
 mod reading;
 mod split;
 mod systems;

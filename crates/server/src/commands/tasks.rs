@@ -36,6 +36,10 @@ pub(crate) async fn run(places: &Places, what: Tasks, output: Output) -> anyhow:
             let correction = correction(set.as_deref(), patch.as_deref(), entity.as_deref())?;
             act(&client, &id, "correct", Some(&correction), output).await
         }
+        Tasks::Answer { id, set, entity } => {
+            let given = correction(set.as_deref(), None, entity.as_deref())?;
+            act(&client, &id, "answer", Some(&given), output).await
+        }
         Tasks::Replay { id } => act(&client, &id, "replay", None, output).await,
     };
     client.close().await;

@@ -198,7 +198,9 @@ impl Each {
                     entity.verdict = Verdict::Wait { need, reason };
                 }
                 Verdict::Fail(_) | Verdict::Wait { .. } => {}
-                Verdict::Split { .. } => unreachable!("a step that splits is refused within `each`"),
+                Verdict::Split { .. } | Verdict::Pause { .. } | Verdict::Ask { .. } => {
+                    unreachable!("steps that put a whole task aside are refused within `each`")
+                }
             }
         }
         for (entity, list) in batch.items.iter_mut().zip(lists) {

@@ -1,7 +1,7 @@
 //! Every step kind against its cases: `src/KIND/cases/*.yaml`, each a list of
 //! `{name, parameters, input, vars?, delivered?, within?, expect}` where `expect` is one of `value` (what goes on),
 //! `skipped`, `waits`, `failed`, `limit` (a part of the sentence), `finding` (it is not even built; a part of the sentence),
-//! `logged`, `kept`, `written` and `split`.
+//! `logged`, `kept`, `written`, `split`, `pauses` and `asks`.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -30,6 +30,9 @@ struct Case {
     /// What was last delivered of the key.
     #[serde(default)]
     delivered: Option<Value>,
+    /// What the step noted of the task before, by step.
+    #[serde(default)]
+    notes: BTreeMap<String, Value>,
     /// Scripts of the project.
     #[serde(default)]
     files: BTreeMap<String, String>,
@@ -65,6 +68,8 @@ enum Expect {
     Written(Value),
     /// Step, and the parts by key.
     Split(Value),
+    Pauses(String),
+    Asks(String),
 }
 
 #[tokio::test]
@@ -122,7 +127,7 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
         (Expect::Finding(_), Ok(_)) => return Err("built, though a finding is expected".to_owned()),
         (_, Ok(step)) => step,
     };
-    let item = run(step.as_ref(), &stage, case.input.clone()).await;
+    let item = run(step.as_ref(), &stage, case.input.clone(), &case.notes).await;
     let is = |value: Value, expected: &Value| match value == *expected {
         true => Ok(()),
         false => Err(format!("{value} is not {expected}")),
@@ -159,6 +164,20 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
                 .collect();
             is(json!({ "step": step, "parts": parts }), expected)
         }
+        (Expect::Pauses(expected), Verdict::Pause { step, until }) => {
+            is(json!(format!("{step} until {until}")), &json!(expected))
+        }
+        (
+            Expect::Asks(expected),
+            Verdict::Ask {
+                step,
+                question,
+                until,
+            },
+        ) => is(
+            json!(format!("{step} until {until}: {question}")),
+            &json!(expected),
+        ),
         (_, verdict) => Err(format!("ended as {verdict:?}")),
     }
 }

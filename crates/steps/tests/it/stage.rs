@@ -372,9 +372,15 @@ impl ReferenceSource for References {
 }
 
 /// One entity through one step.
-pub(crate) async fn run(step: &dyn Step, stage: &Stage, input: Value) -> Item {
+pub(crate) async fn run(
+    step: &dyn Step,
+    stage: &Stage,
+    input: Value,
+    notes: &BTreeMap<String, Value>,
+) -> Item {
     let source = Arc::new(input.clone());
-    let item = Item::new(TaskId(uuid::Uuid::nil()), "k".to_owned(), 1, input, source);
+    let mut item = Item::new(TaskId(uuid::Uuid::nil()), "k".to_owned(), 1, input, source);
+    item.carried.notes.clone_from(notes);
     let mut batch = Batch { items: vec![item] };
     step.apply(&mut batch, stage).await.unwrap();
     batch.items.pop().unwrap()
