@@ -6,6 +6,7 @@ use weir_model::task::{Event, State as TaskState, next};
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{Change, End, Move, NewTask, TaskDetail};
 
+use crate::collect;
 use crate::family;
 use crate::order;
 use crate::shared::Shared;
@@ -101,6 +102,9 @@ pub(crate) async fn act(shared: &Shared, task: &TaskId, action: Action) -> Resul
         })
     };
     let mut changes = vec![change];
+    if to.is_finished() && family::is_collected(&detail.effects) {
+        changes.push(collect::forget(shared, &route, task));
+    }
     if to == TaskState::Cancelled {
         changes.extend(family::cancelled(shared, &route, task));
     }
@@ -217,6 +221,9 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
             Need::Key { route, key } => (route, key),
             Need::Link { .. } => return "no such link is known yet",
             Need::Row { .. } => return "there is no such row yet",
+            Need::Group { .. } => {
+                return "it is closed when it is full, or at its time, or when its run is over";
+            }
             Need::Answer { .. } => return "nobody has given one yet; `weir tasks answer` does",
         };
         let Some(place) = state.routes.get(route) else {

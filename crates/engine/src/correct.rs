@@ -77,6 +77,7 @@ pub(crate) async fn correct(shared: &Shared, task: &TaskId, correction: &Correct
                 let entry = Entry {
                     state: TaskState::Queued,
                     due: None,
+                    is_aside: false,
                     ..entry
                 };
                 state.route(name).keys.put(entry);

@@ -13,6 +13,7 @@ use weir_sdk::expressions::{Job, NoReferences, Scope, evaluate_all};
 use weir_sdk::store::{Change, Loaded, Move, NOTE};
 
 use crate::configuration::{On, Route, WaitsFor};
+use crate::family;
 use crate::payload;
 use crate::references::keys_of;
 use crate::shared::Shared;
@@ -249,6 +250,7 @@ async fn lacking(shared: &Shared, name: &str, route: &Route, ready: &[Ready]) ->
         let is_first = |loaded: &Loaded| {
             loaded.task.attempts == 0
                 && !loaded.effects.keys().any(|name| name.starts_with(NOTE))
+                && !family::is_collected(&loaded.effects)
                 && !place.released.contains(&loaded.task.id)
         };
         (0..ready.len()).filter(|i| is_first(&ready[*i].loaded)).collect()

@@ -21,7 +21,7 @@ use crate::references::References;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::status::{Status, status};
-use crate::{dispatch, family, loops, source};
+use crate::{collect, dispatch, family, loops, source};
 
 /// Rows read at once when the memory is rebuilt.
 const ADOPT_ROWS: usize = 2_000;
@@ -94,6 +94,7 @@ impl Engine {
                 .tracker
                 .spawn(dispatch::run_route(shared.clone(), name.clone()));
         }
+        shared.tracker.spawn(collect::run(shared.clone()));
         shared.tracker.spawn(loops::probe(shared.clone()));
         shared.tracker.spawn(loops::tidy(shared.clone()));
         shared.tracker.spawn(loops::sweep(shared.clone()));
@@ -203,8 +204,23 @@ impl Engine {
 }
 
 /// What nobody can have missed while the process was away: it is told to this one only.
-fn is_told(need: &Need) -> bool {
-    matches!(need, Need::Answer { .. })
+fn is_told(shared: &Shared, route: &str, need: &Need) -> bool {
+    let steps = || {
+        shared
+            .configuration
+            .routes
+            .get(route)
+            .into_iter()
+            .flat_map(|route| &route.steps)
+    };
+    match need {
+        Need::Answer { .. } => true,
+        // A step that is no more closes no groups.
+        Need::Group { step, .. } => {
+            steps().any(|placed| placed.id == *step && placed.step.closing().is_some())
+        }
+        Need::Key { .. } | Need::Link { .. } | Need::Row { .. } => false,
+    }
 }
 
 /// Memory from the live rows. What is running there was held by a process that is gone.
@@ -259,7 +275,7 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
             place
                 .missing
                 .iter()
-                .filter(|(_, needs)| !needs.iter().any(is_told))
+                .filter(|(_, needs)| !needs.iter().any(|need| is_told(shared, name, need)))
                 .map(|(task, _)| (name.clone(), *task))
                 .collect::<Vec<_>>()
         };

@@ -1,5 +1,5 @@
-//! Tasks that come of one another: the children of a split. They are stored in the transaction that ends their parent,
-//! go on behind the step that made them, and with the end of the last one it is remembered that the parent's entity was
+//! Tasks that come of one another: the children of a split, and what is made of a group (`collect.rs`). Children are stored in the
+//! transaction that ends their parent, go on behind the step that made them, and with the end of the last one it is remembered that the parent's entity was
 //! delivered.
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,11 +9,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use weir_model::dependency::Need;
+use weir_model::order::Entry;
 use weir_model::{Error, TaskId, json as values};
 use weir_sdk::expressions::Want;
 use weir_sdk::step::{Item, Part};
 use weir_sdk::store::{Change, Delivered, Loaded, NOTE, NewTask};
 
+use crate::order;
 use crate::payload;
 use crate::services::Session;
 use crate::shared::Shared;
@@ -23,6 +25,10 @@ const BEHIND: &str = "@behind";
 /// The note of a task that others were made of.
 const PARTS: &str = "@parts";
 
+/// The effect of a task that was made of a group, whose members it may not lose to a newer version: it counts as one.
+const COLLECTED: &str = "collected behind";
+/// The note of a task that went on within another one.
+const MERGED: &str = "@merged";
 /// Stands before the step in the name of its note.
 const STEP_NOTE: &str = "@step/";
 
@@ -37,19 +43,27 @@ pub struct Relations {
     /// The tasks this one was split into.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<TaskId>,
+    /// The tasks that were collected into this one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<TaskId>,
+    /// The task that this one was collected into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<TaskId>,
 }
 
 /// Relations as a task's journal tells them, and the effects without the engine's own notes.
 pub fn relations(effects: Effects) -> (Relations, Effects) {
     let note = |name: &str, field: &str| effects.get(name)?.as_ref()?.get(field).cloned();
-    let read = |value: Option<Value>| value.and_then(|value| serde_json::from_value(value).ok());
+    let one = |name, field| serde_json::from_value(note(name, field)?).ok();
+    let many = |name, field| serde_json::from_value(note(name, field)?).ok();
     let relations = Relations {
-        parent: read(note(BEHIND, "parent")),
-        children: note(PARTS, "children")
-            .and_then(|value| serde_json::from_value(value).ok())
-            .unwrap_or_default(),
+        parent: one(BEHIND, "parent"),
+        children: many(PARTS, "children").unwrap_or_default(),
+        members: many(COLLECTED, "members").unwrap_or_default(),
+        merged_into: one(MERGED, "into"),
     };
-    let effects = effects.into_iter().filter(|(name, _)| !name.starts_with(NOTE));
+    let is_effect = |name: &str| !name.starts_with(NOTE) && name != COLLECTED;
+    let effects = effects.into_iter().filter(|(name, _)| is_effect(name));
     (relations, effects.collect())
 }
 
@@ -69,16 +83,50 @@ pub(crate) fn notes(effects: &Effects) -> BTreeMap<String, Value> {
 
 /// The step behind which a task starts, when it was made by one.
 pub(crate) fn behind(effects: &Effects) -> Option<&str> {
-    effects.get(BEHIND)?.as_ref()?.get("step")?.as_str()
+    let made = effects.get(BEHIND).or_else(|| effects.get(COLLECTED));
+    made?.as_ref()?.get("step")?.as_str()
+}
+
+pub(crate) fn is_collected(effects: &Effects) -> bool {
+    effects.contains_key(COLLECTED)
+}
+
+/// The note of a task made of a group.
+pub(crate) fn collected(task: TaskId, step: &str, members: &[TaskId]) -> Change {
+    Change::Journal {
+        task,
+        effect: COLLECTED.to_owned(),
+        result: Some(json!({ "step": step, "members": members })),
+    }
+}
+
+/// The note of a member of that group.
+pub(crate) fn merged(member: TaskId, into: TaskId) -> Change {
+    Change::Journal {
+        task: member,
+        effect: MERGED.to_owned(),
+        result: Some(json!({ "into": into })),
+    }
+}
+
+/// A task made of a group as it comes into the order.
+pub(crate) fn entry_of_collected(task: TaskId, key: String, sequence: i64) -> Entry {
+    Entry {
+        has_effect: true,
+        ..order::queued(task, key, sequence)
+    }
 }
 
 /// What a copy of the task needs to start where the task did.
 pub(crate) fn copied(effects: &Effects, task: TaskId) -> Option<Change> {
-    let result = effects.get(BEHIND)?.clone();
+    let made = effects
+        .get_key_value(BEHIND)
+        .or_else(|| effects.get_key_value(COLLECTED));
+    let (effect, result) = made?;
     Some(Change::Journal {
         task,
-        effect: BEHIND.to_owned(),
-        result,
+        effect: effect.clone(),
+        result: result.clone(),
     })
 }
 

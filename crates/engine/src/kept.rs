@@ -165,24 +165,29 @@ pub(crate) fn changes(
     at: Timestamp,
     changes: &mut Vec<Change>,
 ) {
-    let shared = session.shared;
-    for kept in item.carried.kept.drain(..) {
-        changes.push(match kept {
-            Kept::Row { table, key, row } => Change::PutLookupRow {
-                scope: shared.configuration.scope.clone(),
-                table,
-                key,
-                row,
-            },
-            Kept::Mark { step, mark } => confirmed(
-                &collection(shared, route, &step),
-                &mark,
-                &item.task,
-                &item.key,
-                at,
-            ),
-        });
-    }
+    let kept = std::mem::take(&mut item.carried.kept);
+    changes.extend(written(session.shared, route, &item.task, &item.key, kept, at));
+}
+
+/// The same of a task that ends outside of its attempts.
+pub(crate) fn written(
+    shared: &Shared,
+    route: &str,
+    task: &TaskId,
+    key: &str,
+    kept: Vec<Kept>,
+    at: Timestamp,
+) -> Vec<Change> {
+    let change = |kept| match kept {
+        Kept::Row { table, key, row } => Change::PutLookupRow {
+            scope: shared.configuration.scope.clone(),
+            table,
+            key,
+            row,
+        },
+        Kept::Mark { step, mark } => confirmed(&collection(shared, route, &step), &mark, task, key, at),
+    };
+    kept.into_iter().map(change).collect()
 }
 
 /// Rows among changes: table, key, row.
@@ -262,7 +267,7 @@ async fn is_met(shared: &Shared, task: &TaskId, need: &Need, since: Timestamp) -
             // An older link was known to who asked, and was not what it asked for.
             links.is_ok_and(|links| links.iter().flatten().any(|link| link.at >= since))
         }
-        Need::Answer { .. } => false,
+        Need::Answer { .. } | Need::Group { .. } => false,
         Need::Row { table, key } => matches!(shared.references.row(table, key), Known::Found(_)),
         // Met by the end of whoever had the key.
         Need::Key { route, key } => {

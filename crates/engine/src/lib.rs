@@ -10,6 +10,7 @@ mod actions;
 mod answer;
 mod breaker;
 mod call;
+mod collect;
 pub mod configuration;
 mod correct;
 mod dispatch;

@@ -14,6 +14,7 @@ use crate::configuration::Lookup;
 use crate::dispatch;
 use crate::shared::Shared;
 use crate::source;
+use crate::state::is_member;
 
 /// Between two looks at expired waits and finished rows.
 const SWEEP_MS: u64 = 60_000;
@@ -235,6 +236,7 @@ async fn bury_expired(shared: &Shared) -> Result<(), weir_model::Error> {
             let is_expired = match task.due {
                 // Parked by a step.
                 Some(due) => now >= due,
+                None if is_member(&task.needs) => false,
                 None => {
                     let timeout = route.waits_for.iter().map(|wait| wait.timeout_ms).min();
                     timeout.is_some_and(|timeout| waited_ms > timeout)

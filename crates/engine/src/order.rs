@@ -54,5 +54,6 @@ pub(crate) fn queued(task: TaskId, key: String, sequence: i64) -> Entry {
         state: TaskState::Queued,
         due: None,
         has_effect: false,
+        is_aside: false,
     }
 }

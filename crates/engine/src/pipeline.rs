@@ -173,12 +173,14 @@ pub(crate) async fn source_steps(
             Verdict::Skip { .. } => Ok(None),
             Verdict::Fail(error) if error.kind.concerns_connection() => Err(error),
             Verdict::Fail(_) => Ok(Some(Arc::unwrap_or_clone(item.source))),
-            Verdict::Wait { .. } | Verdict::Split { .. } | Verdict::Pause { .. } | Verdict::Ask { .. } => {
-                Err(Error::new(
-                    Kind::Configuration,
-                    "a step under `source.steps` can neither wait nor make tasks; move it to `steps`",
-                ))
-            }
+            Verdict::Collect { .. }
+            | Verdict::Wait { .. }
+            | Verdict::Split { .. }
+            | Verdict::Pause { .. }
+            | Verdict::Ask { .. } => Err(Error::new(
+                Kind::Configuration,
+                "a step under `source.steps` can neither wait nor make tasks; move it to `steps`",
+            )),
         })
         .collect()
 }

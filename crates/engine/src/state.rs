@@ -10,6 +10,7 @@ use weir_model::task::State as TaskState;
 use weir_model::{RunId, TaskId};
 use weir_sdk::store::LiveTask;
 
+use crate::collect::{Groups, Member};
 use crate::family::Families;
 
 #[derive(Default)]
@@ -31,6 +32,8 @@ pub(crate) struct RouteState {
     pub(crate) stuck: HashSet<TaskId>,
     /// Let go by a person: needs are not looked at again.
     pub(crate) released: HashSet<TaskId>,
+    /// The buffers of collecting steps.
+    pub(crate) groups: Groups,
     pub(crate) reading: Option<Reading>,
     pub(crate) switch: Switch,
     pub(crate) delivered: u64,
@@ -62,6 +65,12 @@ impl State {
             if task.needs.is_empty() {
                 route.stuck.insert(task.id);
             }
+            let member = Member {
+                task: task.id,
+                since: task.since,
+                run: task.run,
+            };
+            self.route(&task.route).join(&task.needs, member);
             self.park(&task.route, task.id, &task.needs);
         }
     }
@@ -107,6 +116,7 @@ impl State {
     pub(crate) fn unpark(&mut self, route: &str, task: &TaskId) {
         let state = self.route(route);
         state.stuck.remove(task);
+        state.leave(task);
         let needs = state.missing.remove(task).unwrap_or_default();
         for need in needs {
             self.waiters.remove(&need, &(route.to_owned(), *task));
@@ -132,6 +142,7 @@ impl State {
         self.wakings == 0
             && self.routes.values().all(|route| {
                 route.reading.is_none()
+                    && route.groups.is_empty()
                     && [TaskState::Queued, TaskState::Running, TaskState::Retrying]
                         .iter()
                         .all(|state| route.keys.count(*state) == 0)
@@ -146,16 +157,53 @@ impl RouteState {
         count(TaskState::Queued) + count(TaskState::Running) + count(TaskState::Retrying)
     }
 
+    /// Into the group it needs, where it needs one.
+    pub(crate) fn join(&mut self, needs: &[Need], member: Member) {
+        for need in needs {
+            if let Need::Group { step, by } = need {
+                let group = (step.clone(), by.clone());
+                self.groups.entry(group).or_default().push(member.clone());
+            }
+        }
+    }
+
+    /// Out of its group; one without members is no more.
+    pub(crate) fn leave(&mut self, task: &TaskId) {
+        let of_task = |need: &Need| match need {
+            Need::Group { step, by } => Some((step.clone(), by.clone())),
+            _ => None,
+        };
+        let Some(group) = self
+            .missing
+            .get(task)
+            .and_then(|needs| needs.iter().find_map(of_task))
+        else {
+            return;
+        };
+        if let Some(members) = self.groups.get_mut(&group) {
+            members.retain(|member| member.task != *task);
+            if members.is_empty() {
+                self.groups.remove(&group);
+            }
+        }
+    }
+
     pub(crate) fn set(&mut self, task: &TaskId, state: TaskState, due: Option<jiff::Timestamp>) {
         if let Some(entry) = self.keys.get(task) {
             let entry = Entry {
                 state,
                 due,
+                is_aside: false,
                 ..entry.clone()
             };
             self.keys.put(entry);
         }
     }
+}
+
+/// It waits in the buffer of a collecting step.
+pub(crate) fn is_member(needs: &[Need]) -> bool {
+    needs.iter().any(|need| matches!(need, Need::Group { .. }))
 }
 
 pub(crate) fn entry(task: &LiveTask) -> Entry {
@@ -166,5 +214,6 @@ pub(crate) fn entry(task: &LiveTask) -> Entry {
         state: task.state,
         due: task.due,
         has_effect: task.has_effect,
+        is_aside: is_member(&task.needs),
     }
 }

@@ -215,6 +215,7 @@ fn words(verdict: &Verdict) -> (String, Option<Error>) {
         Verdict::Wait { reason, .. } => (format!("would wait: {reason}"), None),
         Verdict::Pause { until, .. } => (format!("would pause until {until}"), None),
         Verdict::Ask { question, .. } => (format!("would wait for an answer: {question}"), None),
+        Verdict::Collect { by, .. } => (format!("would be collected for `{by}`"), None),
         Verdict::Split { parts, .. } if parts.is_empty() => {
             ("would be done: split into no tasks".to_owned(), None)
         }

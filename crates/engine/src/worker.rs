@@ -11,10 +11,11 @@ use weir_model::dependency::Need;
 use weir_model::retry::{self, Repeat};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId, json as values};
-use weir_sdk::connector::Exchange;
+use weir_sdk::connector::{Exchange, Written};
 use weir_sdk::step::{Batch, Item, Skipped, Verdict};
 use weir_sdk::store::{Change, Delivered, End, Link, Loaded, Move, NOTE};
 
+use crate::collect;
 use crate::configuration::Route;
 use crate::dispatch::Ready;
 use crate::family;
@@ -25,6 +26,7 @@ use crate::pipeline;
 use crate::services::{Notes, Session};
 use crate::shared::Shared;
 use crate::source::NO_KEY;
+use crate::state::is_member;
 
 /// Bodies of requests and answers are kept up to this size in a task's attempt; of a request that carried many rows a
 /// part is enough, since each task has its own entity beside it.
@@ -151,9 +153,11 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     // What is too much for one transaction goes in several; the changes of one task stay together.
     let mut lists: Vec<Vec<Change>> = Vec::new();
     // Children by parent, in the order of their changes.
+    let mut members: HashMap<TaskId, collect::Member> = HashMap::new();
     let mut born: Vec<(TaskId, Vec<(TaskId, String)>)> = Vec::new();
     // The target holds what the key should be: its older failures are over.
     let mut settled: HashSet<TaskId> = HashSet::new();
+    let mut remembered = remembered(session, &batch, at).await?;
     for item in &mut batch.items {
         let Some(loaded) = session.loaded.get(&item.task) else {
             continue;
@@ -201,7 +205,24 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
             Verdict::Wait { need, reason } => {
                 keep_written(&notes, item.task, &mut changes);
                 let until = at.checked_add(STEP_WAIT).unwrap_or(jiff::Timestamp::MAX);
-                waiting(item.task, need, reason, until, at, &mut changes)
+                waiting(item.task, need, reason, Some(until), at, &mut changes)
+            }
+            Verdict::Collect { step, by } => {
+                keep_written(&notes, item.task, &mut changes);
+                // What was written stands, whatever becomes of the group.
+                for (_, address, key, written) in notes.written.remove(&item.task).unwrap_or_default() {
+                    changes.extend(link(&shared.configuration.scope, address, key, written, at));
+                }
+                collect::buffer(item, &step, &mut changes);
+                let member = collect::Member {
+                    task: item.task,
+                    since: at,
+                    run: loaded.task.run,
+                };
+                members.insert(item.task, member);
+                let reason = format!("collected for `{by}` by the step `{step}`");
+                let need = Need::Group { step, by };
+                waiting(item.task, need, reason, None, at, &mut changes)
             }
             Verdict::Ask {
                 step,
@@ -210,7 +231,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
             } => {
                 keep_written(&notes, item.task, &mut changes);
                 let need = Need::Answer { step };
-                waiting(item.task, need, question, until, at, &mut changes)
+                waiting(item.task, need, question, Some(until), at, &mut changes)
             }
             Verdict::Pause { step, until } => {
                 keep_written(&notes, item.task, &mut changes);
@@ -232,6 +253,18 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
                 )
             }
         };
+        if next.state.is_finished()
+            && let Some(group) = remembered.remove(&item.task)
+        {
+            changes.push(group.forget);
+            if settled.contains(&item.task) {
+                changes.extend(group.deliveries);
+                met.extend(group.keys.into_iter().map(|key| Need::Key {
+                    route: name.to_owned(),
+                    key,
+                }));
+            }
+        }
         if matches!(next.state, TaskState::Done | TaskState::Skipped | TaskState::Dead) {
             met.push(Need::Key {
                 route: name.to_owned(),
@@ -278,7 +311,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         });
     }
     let parked: Vec<(TaskId, Vec<Need>)> = kept::parked(nexts.iter().map(|next| (next.task, &next.needs)));
-    let ended: Vec<TaskId> = remember(shared, name, &batch, &settled, nexts, ended);
+    let ended: Vec<TaskId> = remember(shared, name, &batch, &settled, nexts, ended, members);
     family::ended(shared, ended).await;
     met.extend(kept::in_force(shared, &rows).await);
     shared.wake(&met).await;
@@ -292,13 +325,13 @@ fn waiting(
     task: TaskId,
     need: Need,
     reason: String,
-    until: jiff::Timestamp,
+    until: Option<jiff::Timestamp>,
     at: jiff::Timestamp,
     changes: &mut Vec<Change>,
 ) -> Next {
     let needs = vec![need];
     changes.push(Change::Move(Move {
-        due: Some(until),
+        due: until,
         needs: needs.clone(),
         reason: Some(reason),
         ..Move::to(task, TaskState::Running, TaskState::Waiting, at)
@@ -338,6 +371,45 @@ fn paused(
         needs: Vec::new(),
         has_effect: false,
     }
+}
+
+/// What a confirmed write tells of ids.
+fn link(
+    scope: &weir_model::Scope,
+    address: weir_model::Address,
+    key: String,
+    written: Written,
+    at: jiff::Timestamp,
+) -> Option<Change> {
+    let link = Link {
+        scope: scope.clone(),
+        address,
+        key,
+        ids: written.ids,
+        at,
+    };
+    (!link.ids.is_empty()).then_some(Change::PutLink(link))
+}
+
+/// Of tasks that were made of groups and end now: what is remembered of the members.
+async fn remembered(
+    session: &Session<'_>,
+    batch: &Batch,
+    at: jiff::Timestamp,
+) -> Result<HashMap<TaskId, collect::Remembered>, Error> {
+    let mut remembered = HashMap::new();
+    for item in &batch.items {
+        let ends = matches!(
+            item.verdict,
+            Verdict::Go | Verdict::Skip { .. } | Verdict::Split { .. }
+        );
+        if let Some(loaded) = session.loaded.get(&item.task).filter(|_| ends)
+            && let Some(group) = collect::remembered(session, loaded, at).await?
+        {
+            remembered.insert(item.task, group);
+        }
+    }
+    Ok(remembered)
 }
 
 /// All lists in order, as far as it goes; answers the sequences of what was inserted.
@@ -391,6 +463,7 @@ fn remember(
     settled: &HashSet<TaskId>,
     nexts: Vec<Next>,
     mut ended: Vec<TaskId>,
+    mut members: HashMap<TaskId, collect::Member>,
 ) -> Vec<TaskId> {
     let mut state = shared.lock();
     state.wakings += 1;
@@ -402,6 +475,9 @@ fn remember(
     for next in nexts {
         if !next.needs.is_empty() {
             state.park(name, next.task, &next.needs);
+        }
+        if let Some(member) = members.remove(&next.task) {
+            state.route(name).join(&next.needs, member);
         }
         let route = state.route(name);
         match next.state {
@@ -431,6 +507,7 @@ fn remember(
                     let entry = weir_model::order::Entry {
                         state: live,
                         due: next.due,
+                        is_aside: is_member(&next.needs),
                         has_effect: next.has_effect,
                         ..entry.clone()
                     };
@@ -482,15 +559,7 @@ fn finish(
     let scope = &session.shared.configuration.scope;
     kept::changes(session, name, item, at, changes);
     for (_, address, key, written) in notes.written.remove(&item.task).unwrap_or_default() {
-        if !written.ids.is_empty() {
-            changes.push(Change::PutLink(Link {
-                scope: scope.clone(),
-                address,
-                key,
-                ids: written.ids,
-                at,
-            }));
-        }
+        changes.extend(link(scope, address, key, written, at));
     }
     changes.push(Change::End(End {
         task: item.task,
@@ -675,6 +744,8 @@ fn resolve_dead(
     at: jiff::Timestamp,
     changes: &mut Vec<Change>,
 ) {
+    let steps = shared.configuration.routes.get(name).map(|route| &route.steps);
+    let collects = steps.is_some_and(|steps| steps.iter().any(|placed| placed.step.closing().is_some()));
     let mut state = shared.lock();
     let route = state.route(name);
     for item in batch.items.iter().filter(|item| settled.contains(&item.task)) {
@@ -683,6 +754,9 @@ fn resolve_dead(
             .tasks_of(&item.key)
             .filter(|entry| entry.state == TaskState::Dead)
         {
+            if collects {
+                changes.push(collect::forget(shared, name, &dead.task));
+            }
             changes.push(Change::End(End {
                 task: dead.task,
                 from: TaskState::Dead,

@@ -31,6 +31,8 @@ pub enum Need {
     },
     /// A row of a lookup that is read again (`refresh`) or kept by routes.
     Row { table: String, key: String },
+    /// The closing of a group that a collecting step of its route gathers.
+    Group { step: String, by: String },
     /// What somebody answers to a step of the task itself.
     Answer { step: String },
 }
@@ -46,6 +48,7 @@ impl Need {
                 key,
             } => format!("a link of {connection}/{entity} `{key}`"),
             Need::Row { table, key } => format!("a row of the lookup {table} `{key}`"),
+            Need::Group { step, by } => format!("the group `{by}` of the step `{step}`"),
             Need::Answer { step } => format!("an answer to the step `{step}`"),
         }
     }

@@ -19,6 +19,8 @@ pub struct Entry {
     pub due: Option<Timestamp>,
     /// A journalled effect exists, so a newer version must wait instead of replacing it.
     pub has_effect: bool,
+    /// It waits in the buffer of a collecting step, and holds back nobody.
+    pub is_aside: bool,
 }
 
 /// The live tasks of one route by key. Within it two tasks of one key never run at once nor overtake each other. Memory:
@@ -160,7 +162,7 @@ impl Keys {
             if let Some(at) = entry.due {
                 self.due.remove(&(at, *task));
             }
-            if !entry.state.blocks_key() {
+            if !entry.state.blocks_key() || entry.is_aside {
                 continue;
             }
             if head {
@@ -195,6 +197,7 @@ mod tests {
             state,
             due: None,
             has_effect: false,
+            is_aside: false,
         }
     }
 
@@ -232,6 +235,17 @@ mod tests {
         check("1aT 2aQ", &[1]);
         check("1aD 2aQ", &[2]);
         check("3aQ 1aQ 2aQ", &[1]);
+    }
+
+    #[test]
+    fn one_in_a_buffer_holds_back_nobody_and_is_replaced_like_others() {
+        let mut keys = keys("1aW 2aQ");
+        keys.put(Entry {
+            is_aside: true,
+            ..entry(1, "a", State::Waiting)
+        });
+        assert_eq!(keys.ready(10, now()), [task(2)]);
+        assert_eq!(keys.superseded_by("a", 9), [task(1), task(2)]);
     }
 
     #[test]

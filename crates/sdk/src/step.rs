@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use weir_model::config::{OnError, WriteMode};
 use weir_model::{Error, Finding, TaskId};
@@ -106,10 +107,26 @@ pub trait Step: Send + Sync {
         false
     }
 
+    /// Of a step that collects: when a group of it is closed.
+    fn closing(&self) -> Option<Closing> {
+        None
+    }
+
     /// True for a step that changes something outside of Weir; such steps are captured in a try-out.
     fn has_effect(&self) -> bool {
         false
     }
+}
+
+/// When a group is closed: the first that holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// It has so many members.
+    pub count: Option<u64>,
+    /// So long after its first member.
+    pub after_ms: Option<u64>,
+    /// No more members come of the runs of its members.
+    pub end_of_run: bool,
 }
 
 /// A step at its place in a route, with what every step may say.
@@ -173,7 +190,8 @@ pub struct Carried {
 }
 
 /// What a task leaves behind when it succeeds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kept {
     /// A row of a kept lookup; `None` removes it.
     Row {
@@ -210,6 +228,11 @@ pub enum Verdict {
         step: String,
         question: String,
         until: Timestamp,
+    },
+    /// Into the buffer of this step, to the group `by`.
+    Collect {
+        step: String,
+        by: String,
     },
     /// Done with this step: each part goes on behind it as a task of its own.
     Split {

@@ -7,6 +7,7 @@ pub fn all() -> Vec<Arc<dyn StepKind>> {
     vec![
         Arc::new(crate::branch::Kind),
         Arc::new(crate::call::Kind),
+        Arc::new(crate::collect::Kind),
         Arc::new(crate::convert::Kind),
         Arc::new(crate::dedupe::Kind),
         Arc::new(crate::each::Kind),

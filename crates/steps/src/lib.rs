@@ -6,6 +6,7 @@
 mod all;
 mod branch;
 mod call;
+mod collect;
 mod convert;
 mod dedupe;
 mod each;

@@ -5,6 +5,7 @@
 mod accept;
 mod actions;
 mod call;
+mod collect;
 mod delivery;
 mod dependencies;
 mod failures;

@@ -105,6 +105,8 @@ pub struct RouteLimits {
     pub waiting: u64,
     /// Tasks that one entity may be split into, which are stored together; default 1,000.
     pub split_children: u64,
+    /// Members at which a group of a collecting step is closed in any case; default 1,000.
+    pub collect_members: u64,
 }
 
 impl Default for RouteLimits {
@@ -116,6 +118,7 @@ impl Default for RouteLimits {
             queue: 2_000,
             waiting: 100_000,
             split_children: 1_000,
+            collect_members: 1_000,
         }
     }
 }

@@ -130,6 +130,12 @@ fn words(shown: &Value) -> String {
     if let Some(parent) = shown["relations"]["parent"].as_str() {
         lines.push(format!("parent: {parent}"));
     }
+    if let Some(into) = shown["relations"]["merged_into"].as_str() {
+        lines.push(format!("merged into: {into}"));
+    }
+    for member in shown["relations"]["members"].as_array().into_iter().flatten() {
+        lines.push(format!("member: {}", text(member)));
+    }
     for child in shown["relations"]["children"].as_array().into_iter().flatten() {
         lines.push(format!("child: {}", text(child)));
     }

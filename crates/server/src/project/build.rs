@@ -19,8 +19,8 @@ use super::steps::{Site, borrowed, within};
 /// Words that every step may say besides its kind.
 const STEP_WORDS: &[&str] = &["name", "when", "on_error"];
 
-/// Steps of formats.md that are decided and not built.
-const NOT_YET: &[&str] = &["collect"];
+/// Steps that are decided and not built.
+const NOT_YET: &[&str] = &["file"];
 
 /// Words in the steps of a route that are no kind of step: found before the document is read as a route, because a
 /// mistyped `when` would otherwise be taken for a second kind.

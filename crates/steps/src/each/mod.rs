@@ -198,7 +198,10 @@ impl Each {
                     entity.verdict = Verdict::Wait { need, reason };
                 }
                 Verdict::Fail(_) | Verdict::Wait { .. } => {}
-                Verdict::Split { .. } | Verdict::Pause { .. } | Verdict::Ask { .. } => {
+                Verdict::Split { .. }
+                | Verdict::Collect { .. }
+                | Verdict::Pause { .. }
+                | Verdict::Ask { .. } => {
                     unreachable!("steps that put a whole task aside are refused within `each`")
                 }
             }

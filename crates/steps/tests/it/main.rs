@@ -1,7 +1,7 @@
 //! Every step kind against its cases: `src/KIND/cases/*.yaml`, each a list of
 //! `{name, parameters, input, vars?, delivered?, within?, expect}` where `expect` is one of `value` (what goes on),
 //! `skipped`, `waits`, `failed`, `limit` (a part of the sentence), `finding` (it is not even built; a part of the sentence),
-//! `logged`, `kept`, `written`, `split`, `pauses` and `asks`.
+//! `logged`, `kept`, `written`, `split`, `pauses`, `asks` and `collects`.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -68,6 +68,7 @@ enum Expect {
     Written(Value),
     /// Step, and the parts by key.
     Split(Value),
+    Collects(String),
     Pauses(String),
     Asks(String),
 }
@@ -163,6 +164,9 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
                 .map(|part| (part.key.clone(), part.value.clone()))
                 .collect();
             is(json!({ "step": step, "parts": parts }), expected)
+        }
+        (Expect::Collects(expected), Verdict::Collect { step, by }) => {
+            is(json!(format!("{step}: {by}")), &json!(expected))
         }
         (Expect::Pauses(expected), Verdict::Pause { step, until }) => {
             is(json!(format!("{step} until {until}")), &json!(expected))
