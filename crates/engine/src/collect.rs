@@ -163,7 +163,8 @@ async fn look(shared: &Shared, steps: &[(String, String, Closing)]) -> Option<u6
 /// No more members come of this run: it is read to the end, and each of its tasks has ended or waits. Waiting ones are
 /// waited for only where the group has another end.
 async fn is_over(shared: &Shared, route: &str, run: Option<RunId>, awaits_waiting: bool) -> bool {
-    let Some(run) = run else { return true };
+    // What came by itself belongs to no run; it is not left for ever.
+    let Some(run) = run else { return !awaits_waiting };
     let scope = &shared.configuration.scope;
     let Ok(runs) = shared.store.runs(scope, Some(route), RUNS_MAX).await else {
         return false;
@@ -268,6 +269,7 @@ async fn close(shared: &Shared, route: &str, step: &str, by: &str, most: usize) 
     ];
     changes.extend(ends);
     let rows = kept::rows(changes.iter());
+    let held = shared.arrivals.hold([(route, by)]).await;
     let sequence = shared.commit_surely(changes).await?.first().copied();
     {
         let mut state = shared.lock();
@@ -280,6 +282,7 @@ async fn close(shared: &Shared, route: &str, step: &str, by: &str, most: usize) 
         let entry = family::entry_of_collected(id, by.to_owned(), sequence.unwrap_or_default());
         state.route(route).keys.put(entry);
     }
+    drop(held);
     family::ended(shared, are_here).await;
     let mut met = kept::in_force(shared, &rows).await;
     met.extend(members.iter().map(|loaded| Need::Key {

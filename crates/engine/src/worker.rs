@@ -280,6 +280,9 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     }
     resolve_dead(shared, name, &batch, &settled, at, &mut changes);
     let children: Vec<(TaskId, String)> = born.iter().flat_map(|(_, children)| children).cloned().collect();
+    // Held until the memory knows the children, as whoever makes tasks does.
+    let keys = children.iter().map(|(_, key)| (name, key.as_str()));
+    let held = shared.arrivals.hold(keys).await;
     let replaced = match route.latest_only {
         true => order::replace(shared, name, &children, at, &mut changes),
         false => Vec::new(),
@@ -300,6 +303,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         order::put_back(shared, name, replaced);
     }
     bear(shared, name, born, sequences);
+    drop(held);
     outcome?;
     for link in &links {
         shared.references.put_link(&link.address, &link.key, &link.ids);
