@@ -12,7 +12,7 @@ use weir_model::dependency::Need;
 use weir_model::task::State as TaskState;
 use weir_model::{Error, RunId, TaskId, json as values};
 use weir_sdk::expressions::Want;
-use weir_sdk::step::{Closing, Item, Kept};
+use weir_sdk::step::{Batch, Closing, Item, Kept, Verdict};
 use weir_sdk::store::{Change, Delivered, End, Loaded, NewTask, RunOutcome};
 
 use crate::family;
@@ -304,7 +304,7 @@ pub(crate) struct Remembered {
 }
 
 /// `None` for a task that was made of no group.
-pub(crate) async fn remembered(
+async fn remembered(
     session: &Session<'_>,
     loaded: &Loaded,
     at: Timestamp,
@@ -358,6 +358,27 @@ pub(crate) async fn remembered(
         forget: forget(shared, route, &task.id),
         keys,
     }))
+}
+
+/// Of tasks that were made of groups and end now: what is remembered of the members.
+pub(crate) async fn all_remembered(
+    session: &Session<'_>,
+    batch: &Batch,
+    at: Timestamp,
+) -> Result<HashMap<TaskId, Remembered>, Error> {
+    let mut all = HashMap::new();
+    for item in &batch.items {
+        let ends = matches!(
+            item.verdict,
+            Verdict::Go | Verdict::Skip { .. } | Verdict::Split { .. }
+        );
+        if let Some(loaded) = session.loaded.get(&item.task).filter(|_| ends)
+            && let Some(group) = remembered(session, loaded, at).await?
+        {
+            all.insert(item.task, group);
+        }
+    }
+    Ok(all)
 }
 
 /// The task ends without a success.

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use weir_model::dependency::Need;
 use weir_model::order::Entry;
-use weir_model::{Error, TaskId, json as values};
+use weir_model::{Error, Kind, TaskId, json as values};
 use weir_sdk::expressions::Want;
-use weir_sdk::step::{Item, Part};
+use weir_sdk::step::{Item, Part, Verdict};
 use weir_sdk::store::{Change, Delivered, Loaded, NOTE, NewTask};
 
+use crate::configuration::Route;
 use crate::order;
 use crate::payload;
 use crate::services::Session;
@@ -230,6 +231,41 @@ pub(crate) fn split(
         document: Some(json!(memory)),
     });
     born
+}
+
+/// Stored children come into the order.
+pub(crate) fn bear(
+    shared: &Shared,
+    name: &str,
+    born: Vec<(TaskId, Vec<(TaskId, String)>)>,
+    sequences: Vec<i64>,
+) {
+    let mut state = shared.lock();
+    let mut sequences = sequences.into_iter();
+    for (parent, children) in born {
+        let stored: Vec<((TaskId, String), i64)> = children.into_iter().zip(sequences.by_ref()).collect();
+        state
+            .families
+            .add(name, parent, stored.iter().map(|((task, _), _)| *task));
+        for ((task, key), sequence) in stored {
+            state.route(name).keys.put(order::queued(task, key, sequence));
+        }
+    }
+}
+
+pub(crate) fn refuse_large_split(route: &Route, item: &mut Item) {
+    let limit = route.limits.split_children;
+    if let Verdict::Split { step, parts } = &item.verdict
+        && parts.len() as u64 > limit
+    {
+        let message = format!(
+            "the step `{step}` makes {} tasks of `{}`, which is beyond the limit split_children of {limit}; raise it in the \
+             `limits` of the route, or split at the source",
+            parts.len(),
+            item.key
+        );
+        item.verdict = Verdict::Fail(Error::new(Kind::Limit, message));
+    }
 }
 
 /// Tasks have ended as done or skipped; families that are complete with them are remembered as delivered.

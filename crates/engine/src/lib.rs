@@ -19,6 +19,7 @@ mod family;
 mod kept;
 mod loops;
 mod order;
+mod parking;
 pub mod payload;
 mod pipeline;
 mod references;

@@ -21,6 +21,7 @@ use crate::dispatch::Ready;
 use crate::family;
 use crate::kept;
 use crate::order;
+use crate::parking;
 use crate::payload;
 use crate::pipeline;
 use crate::services::{Notes, Session};
@@ -32,8 +33,6 @@ use crate::state::is_member;
 /// part is enough, since each task has its own entity beside it.
 const BODY_BYTES_MAX: usize = 16_000;
 const SHARED_BODY_BYTES_MAX: usize = 2_000;
-/// What a step asks for (a row, a link, the end of another task) is given up after this time, as `waits_for` is.
-const STEP_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 /// From so many changes on, those of the next task go into another transaction.
 const COMMIT_CHANGES_MAX: usize = 1_000;
 
@@ -130,12 +129,12 @@ fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
 }
 
 /// Where a task goes from here, for the memory.
-struct Next {
-    task: TaskId,
-    state: TaskState,
-    due: Option<jiff::Timestamp>,
-    needs: Vec<Need>,
-    has_effect: bool,
+pub(crate) struct Next {
+    pub(crate) task: TaskId,
+    pub(crate) state: TaskState,
+    pub(crate) due: Option<jiff::Timestamp>,
+    pub(crate) needs: Vec<Need>,
+    pub(crate) has_effect: bool,
 }
 
 /// Decides for each item, writes all decisions down in one transaction, then moves the memory along and wakes.
@@ -157,12 +156,12 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     let mut born: Vec<(TaskId, Vec<(TaskId, String)>)> = Vec::new();
     // The target holds what the key should be: its older failures are over.
     let mut settled: HashSet<TaskId> = HashSet::new();
-    let mut remembered = remembered(session, &batch, at).await?;
+    let mut remembered = collect::all_remembered(session, &batch, at).await?;
     for item in &mut batch.items {
         let Some(loaded) = session.loaded.get(&item.task) else {
             continue;
         };
-        refuse_large_split(route, item);
+        family::refuse_large_split(route, item);
         let failed = matches!(item.verdict, Verdict::Fail(_));
         if route.trace == Trace::Full || (route.trace == Trace::OnFailure && failed) {
             let record = Record {
@@ -204,8 +203,8 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
             }
             Verdict::Wait { need, reason } => {
                 keep_written(&notes, item.task, &mut changes);
-                let until = at.checked_add(STEP_WAIT).unwrap_or(jiff::Timestamp::MAX);
-                waiting(item.task, need, reason, Some(until), at, &mut changes)
+                let until = parking::given_up_at(at);
+                parking::waiting(item.task, need, reason, Some(until), at, &mut changes)
             }
             Verdict::Collect { step, by } => {
                 keep_written(&notes, item.task, &mut changes);
@@ -222,7 +221,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
                 members.insert(item.task, member);
                 let reason = format!("collected for `{by}` by the step `{step}`");
                 let need = Need::Group { step, by };
-                waiting(item.task, need, reason, None, at, &mut changes)
+                parking::waiting(item.task, need, reason, None, at, &mut changes)
             }
             Verdict::Ask {
                 step,
@@ -231,11 +230,11 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
             } => {
                 keep_written(&notes, item.task, &mut changes);
                 let need = Need::Answer { step };
-                waiting(item.task, need, question, Some(until), at, &mut changes)
+                parking::waiting(item.task, need, question, Some(until), at, &mut changes)
             }
             Verdict::Pause { step, until } => {
                 keep_written(&notes, item.task, &mut changes);
-                paused(item.task, &step, until, at, &mut changes)
+                parking::paused(item.task, &step, until, at, &mut changes)
             }
             Verdict::Fail(error) => {
                 keep_written(&notes, item.task, &mut changes);
@@ -302,7 +301,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     if outcome.is_err() {
         order::put_back(shared, name, replaced);
     }
-    bear(shared, name, born, sequences);
+    family::bear(shared, name, born, sequences);
     drop(held);
     outcome?;
     for link in &links {
@@ -324,59 +323,6 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     Ok(())
 }
 
-/// Parks a task for what a step of it needs; `until` is when it is given up.
-fn waiting(
-    task: TaskId,
-    need: Need,
-    reason: String,
-    until: Option<jiff::Timestamp>,
-    at: jiff::Timestamp,
-    changes: &mut Vec<Change>,
-) -> Next {
-    let needs = vec![need];
-    changes.push(Change::Move(Move {
-        due: until,
-        needs: needs.clone(),
-        reason: Some(reason),
-        ..Move::to(task, TaskState::Running, TaskState::Waiting, at)
-    }));
-    Next {
-        task,
-        state: TaskState::Waiting,
-        due: None,
-        needs,
-        has_effect: false,
-    }
-}
-
-/// Notes until when the step lets the task rest, and has it come back then.
-fn paused(
-    task: TaskId,
-    step: &str,
-    until: jiff::Timestamp,
-    at: jiff::Timestamp,
-    changes: &mut Vec<Change>,
-) -> Next {
-    changes.push(Change::Journal {
-        task,
-        effect: family::note(step),
-        result: Some(json!({ "until": until.to_string() })),
-    });
-    changes.push(Change::Move(Move {
-        due: Some(until),
-        reason: Some(format!("pauses until {until} in the step `{step}`")),
-        forgive_attempt: true,
-        ..Move::to(task, TaskState::Running, TaskState::Retrying, at)
-    }));
-    Next {
-        task,
-        state: TaskState::Retrying,
-        due: Some(until),
-        needs: Vec::new(),
-        has_effect: false,
-    }
-}
-
 /// What a confirmed write tells of ids.
 fn link(
     scope: &weir_model::Scope,
@@ -395,27 +341,6 @@ fn link(
     (!link.ids.is_empty()).then_some(Change::PutLink(link))
 }
 
-/// Of tasks that were made of groups and end now: what is remembered of the members.
-async fn remembered(
-    session: &Session<'_>,
-    batch: &Batch,
-    at: jiff::Timestamp,
-) -> Result<HashMap<TaskId, collect::Remembered>, Error> {
-    let mut remembered = HashMap::new();
-    for item in &batch.items {
-        let ends = matches!(
-            item.verdict,
-            Verdict::Go | Verdict::Skip { .. } | Verdict::Split { .. }
-        );
-        if let Some(loaded) = session.loaded.get(&item.task).filter(|_| ends)
-            && let Some(group) = collect::remembered(session, loaded, at).await?
-        {
-            remembered.insert(item.task, group);
-        }
-    }
-    Ok(remembered)
-}
-
 /// All lists in order, as far as it goes; answers the sequences of what was inserted.
 async fn commit(shared: &Shared, lists: Vec<Vec<Change>>) -> (Vec<i64>, Result<(), Error>) {
     let mut sequences = Vec::new();
@@ -426,36 +351,6 @@ async fn commit(shared: &Shared, lists: Vec<Vec<Change>>) -> (Vec<i64>, Result<(
         }
     }
     (sequences, Ok(()))
-}
-
-/// Stored children come into the order.
-fn bear(shared: &Shared, name: &str, born: Vec<(TaskId, Vec<(TaskId, String)>)>, sequences: Vec<i64>) {
-    let mut state = shared.lock();
-    let mut sequences = sequences.into_iter();
-    for (parent, children) in born {
-        let stored: Vec<((TaskId, String), i64)> = children.into_iter().zip(sequences.by_ref()).collect();
-        state
-            .families
-            .add(name, parent, stored.iter().map(|((task, _), _)| *task));
-        for ((task, key), sequence) in stored {
-            state.route(name).keys.put(order::queued(task, key, sequence));
-        }
-    }
-}
-
-fn refuse_large_split(route: &Route, item: &mut Item) {
-    let limit = route.limits.split_children;
-    if let Verdict::Split { step, parts } = &item.verdict
-        && parts.len() as u64 > limit
-    {
-        let message = format!(
-            "the step `{step}` makes {} tasks of `{}`, which is beyond the limit split_children of {limit}; raise it in the \
-             `limits` of the route, or split at the source",
-            parts.len(),
-            item.key
-        );
-        item.verdict = Verdict::Fail(Error::new(Kind::Limit, message));
-    }
 }
 
 /// The memory follows the store; answers which tasks have ended, those in `ended` included. Counts one waking, so that
