@@ -158,10 +158,8 @@ async fn one(
     let shared = session.shared;
     let (task, effect) = (job.tasks[0], job.effect.clone());
     let at = shared.context.clock.now();
-    shared
-        .store
-        .commit(vec![Change::Intend { task, effect, at }])
-        .await?;
+    // With it what earlier effects of the batch left to be journalled.
+    session.commit(vec![Change::Intend { task, effect, at }]).await?;
     let outcome = connection.call(&job.request, &heard).await;
     if matches!(&outcome, Err(error) if error.kind == Kind::OutcomeUnknown) {
         return outcome;
