@@ -46,10 +46,37 @@ pub const ENDPOINTS: &[(&str, &str, Need)] = &[
     ),
     ("GET", "/api/v1/{project}/{environment}/health", VIEW),
     ("GET", "/api/v1/{project}/{environment}/links", VIEW),
+    ("GET", "/api/v1/{project}/{environment}/operations", VIEW),
+    ("POST", "/api/v1/{project}/{environment}/operations", OPERATE),
+    (
+        "GET",
+        "/api/v1/{project}/{environment}/operations/{operation}",
+        VIEW,
+    ),
+    (
+        "POST",
+        "/api/v1/{project}/{environment}/operations/{operation}/cancel",
+        OPERATE,
+    ),
+    (
+        "POST",
+        "/api/v1/{project}/{environment}/operations/{operation}/pause",
+        OPERATE,
+    ),
+    (
+        "POST",
+        "/api/v1/{project}/{environment}/operations/{operation}/resume",
+        OPERATE,
+    ),
     ("GET", "/api/v1/{project}/{environment}/routes", VIEW),
     (
         "POST",
         "/api/v1/{project}/{environment}/routes/{route}/entities",
+        OPERATE,
+    ),
+    (
+        "POST",
+        "/api/v1/{project}/{environment}/routes/{route}/runs",
         OPERATE,
     ),
     (
@@ -72,6 +99,7 @@ pub const ENDPOINTS: &[(&str, &str, Need)] = &[
     ),
     ("GET", "/api/v1/{project}/{environment}/status", VIEW),
     ("GET", "/api/v1/{project}/{environment}/tasks", VIEW),
+    ("POST", "/api/v1/{project}/{environment}/tasks/preview", OPERATE),
     ("GET", "/api/v1/{project}/{environment}/tasks/{task}", VIEW),
     (
         "POST",

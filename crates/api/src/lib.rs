@@ -13,6 +13,7 @@ mod health;
 mod hooks;
 mod links;
 mod openapi;
+mod operations;
 mod pages;
 mod problem;
 mod router;

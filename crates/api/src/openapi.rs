@@ -12,7 +12,8 @@ use weir_access::permissions::{Need, Role, need};
 
 use crate::problem::Problem;
 use crate::{
-    connections, entities, health, hooks, links, pages, routes, runs, scopes, secrets, tasks, tokens,
+    connections, entities, health, hooks, links, operations, pages, routes, runs, scopes, secrets, tasks,
+    tokens,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -32,11 +33,19 @@ use crate::{
         entities::create,
         hooks::receive,
         links::search,
+        operations::list,
+        operations::execute,
+        operations::show,
+        operations::cancel,
+        operations::pause,
+        operations::resume,
+        operations::preview,
         routes::list,
         routes::switch,
         routes::status,
         runs::list,
         runs::start,
+        runs::ask,
         secrets::list,
         secrets::set,
         secrets::remove,
@@ -118,6 +127,7 @@ fn schemas() -> Map<String, Value> {
     let mut generator = settings.into_generator();
     add::<Problem>(&mut generator);
     add::<routes::SwitchTo>(&mut generator);
+    add::<runs::RunAsk>(&mut generator);
     add::<runs::StartRun>(&mut generator);
     add::<runs::StartedRun>(&mut generator);
     add::<secrets::SetSecret>(&mut generator);
@@ -132,6 +142,11 @@ fn schemas() -> Map<String, Value> {
     add::<weir_engine::Answer>(&mut generator);
     add::<weir_engine::Correction>(&mut generator);
     add::<weir_engine::Accepted>(&mut generator);
+    add::<tasks::Replay>(&mut generator);
+    add::<operations::PreviewAction>(&mut generator);
+    add::<operations::Execute>(&mut generator);
+    add::<weir_engine::operations::Preview>(&mut generator);
+    add::<weir_engine::operations::Progress>(&mut generator);
     add::<health::Alive>(&mut generator);
     let lists = [
         ("ScopeRows", list::<scopes::ScopeRow>(&mut generator)),
@@ -142,6 +157,10 @@ fn schemas() -> Map<String, Value> {
             list::<connections::ConnectionRow>(&mut generator),
         ),
         ("CheckRows", list::<connections::CheckRow>(&mut generator)),
+        (
+            "Progresses",
+            list::<weir_engine::operations::Progress>(&mut generator),
+        ),
         ("TokenRows", list::<weir_access::TokenRow>(&mut generator)),
         ("Links", list::<weir_sdk::store::Link>(&mut generator)),
         ("Names", list::<String>(&mut generator)),

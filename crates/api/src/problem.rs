@@ -24,7 +24,10 @@ pub(crate) struct Problem {
     pub(crate) kind: Kind,
     /// The field of the request that is wrong, where it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) field: Option<String>,
+    pub(crate) field: Option<Box<str>>,
+    /// The task it is about, where one was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) task: Option<Box<str>>,
     #[serde(skip)]
     retry_after_ms: Option<u64>,
 }
@@ -37,13 +40,19 @@ impl Problem {
         Error::new(kind, detail).into()
     }
 
+    /// With another status than the kind alone would give.
+    pub(crate) fn status(self, status: StatusCode, title: &'static str) -> Problem {
+        Problem {
+            status: status.as_u16(),
+            title,
+            ..self
+        }
+    }
+
     /// What the media type of a body should be.
     pub(crate) fn media_type(detail: impl Into<String>) -> Problem {
-        Problem {
-            status: StatusCode::UNSUPPORTED_MEDIA_TYPE.as_u16(),
-            title: "Not in a form that is taken",
-            ..Problem::new(Kind::Invalid, detail)
-        }
+        Problem::new(Kind::Invalid, detail)
+            .status(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not in a form that is taken")
     }
 }
 
@@ -68,7 +77,8 @@ impl From<Error> for Problem {
             status: status.as_u16(),
             detail: error.to_string(),
             kind: error.kind,
-            field: error.get("field").map(str::to_owned),
+            field: error.get("field").map(Box::from),
+            task: error.get("task").map(Box::from),
             retry_after_ms: error
                 .retry_after_ms
                 .or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_MS)),

@@ -14,7 +14,8 @@ use tower_http::timeout::TimeoutLayer;
 use crate::guard::{Guard, guard};
 use crate::state::Api;
 use crate::{
-    connections, entities, health, hooks, links, openapi, pages, routes, runs, scopes, secrets, tasks, tokens,
+    connections, entities, health, hooks, links, openapi, operations, pages, routes, runs, scopes, secrets,
+    tasks, tokens,
 };
 
 /// Largest body of a request, where no limit of a route says more.
@@ -38,17 +39,24 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         .route("/connections/{connection}/check", post(connections::check))
         .route("/health", get(health::store))
         .route("/links", get(links::search))
+        .route("/operations", get(operations::list).post(operations::execute))
+        .route("/operations/{operation}", get(operations::show))
+        .route("/operations/{operation}/cancel", post(operations::cancel))
+        .route("/operations/{operation}/pause", post(operations::pause))
+        .route("/operations/{operation}/resume", post(operations::resume))
         .route("/routes", get(routes::list))
         .route(
             "/routes/{route}/entities",
             post(entities::create).layer(DefaultBodyLimit::disable()),
         )
+        .route("/routes/{route}/runs", post(runs::ask))
         .route("/routes/{route}/switch", put(routes::switch))
         .route("/runs", get(runs::list).post(runs::start))
         .route("/secrets", get(secrets::list))
         .route("/secrets/{name}", put(secrets::set).delete(secrets::remove))
         .route("/status", get(routes::status))
         .route("/tasks", get(tasks::list))
+        .route("/tasks/preview", post(operations::preview))
         .route("/tasks/{task}", get(tasks::show))
         .route("/tasks/{task}/cancel", post(tasks::cancel))
         .route("/tasks/{task}/correct", post(tasks::correct))

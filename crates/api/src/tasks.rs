@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
-use weir_engine::{Action, Answer as TaskAnswer, Correction, Relations, payload, relations};
+use weir_engine::{Action, Answer as TaskAnswer, Correction, Deed, Relations, Under, payload, relations};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{TaskPage, TaskQuery, TaskRow};
@@ -29,6 +30,14 @@ pub(crate) struct Filter {
     state: Option<String>,
     /// Only tasks of this key.
     key: Option<String>,
+    /// Only tasks whose key contains this.
+    text: Option<String>,
+    /// Only tasks that failed with an error of this kind.
+    error: Option<String>,
+    /// Only tasks that came into their state at this time or later.
+    since: Option<String>,
+    /// Only tasks that came into their state before this time.
+    until: Option<String>,
     /// Only tasks of this run.
     run: Option<String>,
     /// From a former page's `next`.
@@ -113,16 +122,42 @@ pub(crate) async fn list(
         })?),
         None => None,
     };
+    let error = match &filter.error {
+        Some(name) => Some(Kind::from_name(name).ok_or_else(|| {
+            let known = Kind::ALL.map(Kind::name);
+            let suggestion = weir_model::did_you_mean(name, known).unwrap_or_else(|| known.join(", "));
+            Error::new(
+                Kind::Invalid,
+                format!("`{name}` is no kind of error; {suggestion}"),
+            )
+            .with("field", "error")
+        })?),
+        None => None,
+    };
     let query = TaskQuery {
         scope: Some(served.scope.clone()),
         route: filter.route,
         states,
         key: filter.key,
+        text: filter.text,
+        error,
+        since: time("since", filter.since.as_deref())?,
+        until: time("until", filter.until.as_deref())?,
         run,
         page: filter.page,
         limit: filter.limit.unwrap_or(50).clamp(1, LIMIT_MAX),
     };
     Ok(Json(api.store.tasks(&query).await?))
+}
+
+fn time(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Error> {
+    let parse = |text: &str| {
+        text.parse().map_err(|_| {
+            let message = format!("`{text}` is not a time; write it like 2026-05-04T11:00:00Z");
+            Error::new(Kind::Invalid, message).with("field", field)
+        })
+    };
+    text.map(parse).transpose()
 }
 
 /// Shows one task with its attempts.
@@ -135,7 +170,10 @@ pub(crate) async fn show(
 ) -> Answer<Json<TaskShown>> {
     let served = api.served(&project, &environment)?;
     let id = id(&task)?;
-    let detail = api.store.task(&id).await?.ok_or_else(|| missing(&task))?;
+    let found = api.store.task(&id).await?;
+    let detail = found
+        .filter(|detail| detail.scope == served.scope)
+        .ok_or_else(|| missing(&task))?;
     let waits_for = match &served.engine {
         Some(engine) if detail.row.state == TaskState::Waiting => engine.waiting_reasons(&id).await,
         _ => detail
@@ -205,19 +243,41 @@ action!(
     "Lets a waiting task go without what it waits for."
 );
 
+/// How a task is replayed. An empty body will do.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Replay {
+    /// Also what is older than what was delivered last.
+    force: bool,
+    /// From this step on, with the entity as it was before it; else from the first.
+    from: Option<String>,
+    /// The release to replay under.
+    release: Under,
+}
+
 /// Sends a finished task again, as a new one.
 #[utoipa::path(post, path = "/api/v1/{project}/{environment}/tasks/{task}/replay", tag = "tasks",
     params(("project" = String, Path), ("environment" = String, Path), ("task" = String, Path)),
+    request_body(content = ref("#/components/schemas/Replay")),
     responses((status = 200, description = "The new task", body = ref("#/components/schemas/Replayed"))))]
 pub(crate) async fn replay(
     State(api): State<Arc<Api>>,
     Path((project, environment, task)): Path<(String, String, String)>,
+    body: Bytes,
 ) -> Answer<Json<Replayed>> {
-    let task = api
-        .served(&project, &environment)?
-        .engine()?
-        .replay(&id(&task)?)
-        .await?;
+    let how: Replay = match body.is_empty() {
+        true => Replay::default(),
+        false => serde_json::from_slice(&body)
+            .map_err(|error| Problem::new(Kind::Invalid, format!("the request cannot be read: {error}")))?,
+    };
+    let engine = api.served(&project, &environment)?.engine()?;
+    let deed = Deed {
+        force: how.force,
+        from: how.from,
+        release: how.release,
+        ..Deed::new(Action::Replay)
+    };
+    let task = engine.replay(&id(&task)?, deed).await?;
     Ok(Json(Replayed { task }))
 }
 

@@ -16,6 +16,7 @@ use weir_sdk::store::Change;
 
 use crate::configuration::{Route, Webhook};
 use crate::kept;
+use crate::reply::Caller;
 use crate::shared::Shared;
 use crate::source::{self, Found, Origin, Storing};
 
@@ -51,6 +52,16 @@ pub struct Accepted {
 /// Errors: `not_found` for an unknown route; `conflict` for one that is off; `invalid` where the body does not hold what
 /// the route's expressions look for; `unavailable` where it cannot be stored now and the sender should try again.
 pub(crate) async fn accept(shared: &Arc<Shared>, route: &str, arrival: Arrival) -> Result<Accepted, Error> {
+    accept_for(shared, route, arrival, None).await
+}
+
+/// The same for a caller who waits for the end of the one task.
+pub(crate) async fn accept_for(
+    shared: &Arc<Shared>,
+    route: &str,
+    arrival: Arrival,
+    caller: Option<Caller>,
+) -> Result<Accepted, Error> {
     shared.route(route)?;
     if shared.stopping.is_cancelled() {
         return Err(not_now("Weir is stopping"));
@@ -59,14 +70,19 @@ pub(crate) async fn accept(shared: &Arc<Shared>, route: &str, arrival: Arrival) 
     // In a task of its own: a sender that hangs up must not end this between the disk and the memory.
     let work = shared
         .tracker
-        .spawn(async move { take(&of_task, &route, arrival).await });
+        .spawn(async move { take(&of_task, &route, arrival, caller).await });
     match work.await {
         Ok(outcome) => outcome,
         Err(error) => Err(Error::bug("what arrived could not be taken").source(error)),
     }
 }
 
-async fn take(shared: &Shared, name: &str, arrival: Arrival) -> Result<Accepted, Error> {
+async fn take(
+    shared: &Shared,
+    name: &str,
+    arrival: Arrival,
+    caller: Option<Caller>,
+) -> Result<Accepted, Error> {
     let route = shared.route(name)?;
     has_room(shared, name, route)?;
     let (space, rows, marks) = match arrival {
@@ -92,6 +108,11 @@ async fn take(shared: &Shared, name: &str, arrival: Arrival) -> Result<Accepted,
         }
     };
     let count = rows.len();
+    if caller.is_some() && count != 1 {
+        let message =
+            format!("`{name}` answers for one entity, and the body holds {count}; nothing was stored");
+        return Err(Error::new(Kind::Invalid, message));
+    }
     let origin = Origin {
         route: name.to_owned(),
         run: None,
@@ -120,6 +141,10 @@ async fn take(shared: &Shared, name: &str, arrival: Arrival) -> Result<Accepted,
         return Ok(accepted);
     }
     accepted.tasks = found.iter().map(|entity| entity.task).collect();
+    if let (Some(caller), Some(task)) = (caller, accepted.tasks.first()) {
+        // Before the task is there: it may end before this goes on.
+        shared.callers.wait(*task, caller);
+    }
     source::store(shared, route, &origin, found, changes, Storing::Once)
         .await
         .map_err(|error| not_now("what arrived could not be stored").source(error))?;

@@ -1,17 +1,18 @@
 //! What a person may do with a task.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use weir_model::dependency::{Need, chain};
-use weir_model::task::{Event, State as TaskState, next};
+use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId};
-use weir_sdk::store::{Change, End, Move, NewTask, TaskDetail};
 
-use crate::collect;
-use crate::family;
-use crate::order;
+use crate::carry::{self, Carried};
+use crate::correct::Correction;
+use crate::plan::plan;
+use crate::settling;
 use crate::shared::Shared;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Try again now.
@@ -22,171 +23,121 @@ pub enum Action {
     Cancel,
     /// Let a waiting task go without what it waits for.
     Release,
+    /// Send a finished task again, as a new one; a live one is retried.
+    Replay,
+    /// Change the entity, and try again.
+    Correct,
 }
 
-impl Action {
-    fn event(self) -> Event {
+/// An action with what belongs to it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Deed {
+    pub action: Action,
+    /// What `correct` changes.
+    #[serde(default)]
+    pub correction: Option<Correction>,
+    /// `replay` also what is older than what was delivered last.
+    #[serde(default)]
+    pub force: bool,
+    /// `replay` from this step on, with the entity as it was before it; else from the first.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// The release to `replay` under.
+    #[serde(default)]
+    pub release: Under,
+}
+
+/// Under which release a task is replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Under {
+    /// The one in force.
+    #[default]
+    Today,
+    /// The one of the task's first attempt; refused where that is no longer the one in force.
+    Then,
+}
+
+impl Deed {
+    pub fn new(action: Action) -> Deed {
+        Deed {
+            action,
+            correction: None,
+            force: false,
+            from: None,
+            release: Under::Today,
+        }
+    }
+
+    pub fn correct(correction: Correction) -> Deed {
+        Deed {
+            correction: Some(correction),
+            ..Deed::new(Action::Correct)
+        }
+    }
+
+    /// Error `invalid` for words that do not go together.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let wrong = |field: &str, message: &str| Err(Error::new(Kind::Invalid, message).with("field", field));
+        match (self.action, &self.correction) {
+            (Action::Correct, None) => {
+                return wrong(
+                    "correction",
+                    "say what to correct: one of `set`, `patch` and `entity`",
+                );
+            }
+            (Action::Correct, Some(correction)) => correction.check()?,
+            (_, Some(_)) => return wrong("correction", "only the action `correct` takes a correction"),
+            (_, None) => {}
+        }
+        let is_replay = self.action == Action::Replay;
         match self {
-            Action::Retry => Event::PersonRetry,
-            Action::Skip => Event::PersonSkip,
-            Action::Cancel => Event::PersonCancel,
-            Action::Release => Event::Wake,
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Action::Retry => "retried",
-            Action::Skip => "skipped",
-            Action::Cancel => "cancelled",
-            Action::Release => "released",
+            _ if is_replay => Ok(()),
+            Deed { force: true, .. } => wrong("force", "only the action `replay` can be forced"),
+            Deed { from: Some(_), .. } => wrong("from", "only the action `replay` begins at a step"),
+            Deed {
+                release: Under::Then, ..
+            } => wrong("release", "only the action `replay` chooses a release"),
+            _ => Ok(()),
         }
     }
 }
 
-/// Carries out the action. Errors: `not_found`, and `conflict` where the task's state does not allow it; nothing has
-/// changed then.
-pub(crate) async fn act(shared: &Shared, task: &TaskId, action: Action) -> Result<TaskState, Error> {
-    let detail = find(shared, task).await?;
-    let route = detail.row.route.clone();
-    let (from, to) = {
-        // The memory is ahead of the store while a worker decides: what it calls running is not to be touched.
-        let state = shared
-            .lock()
-            .route(&route)
-            .keys
-            .get(task)
-            .map_or(detail.row.state, |entry| entry.state);
-        let to = next(state, action.event()).ok_or_else(|| {
-            Error::new(
-                Kind::Conflict,
-                format!(
-                    "task {task} (`{}`) is {} and cannot be {}",
-                    detail.row.key,
-                    state.name(),
-                    action.word()
-                ),
-            )
-        })?;
-        (state, to)
-    };
-    if action == Action::Release
-        && detail
-            .row
-            .needs
-            .iter()
-            .any(|need| matches!(need, Need::Answer { .. }))
-    {
-        let message = format!(
-            "task {task} (`{}`) waits for an answer and would only ask again: give it with `weir tasks answer`, or skip the \
-             task",
-            detail.row.key
-        );
-        return Err(Error::new(Kind::Conflict, message));
-    }
-    let at = shared.context.clock.now();
-    let by = format!("{} by a person", action.word());
-    let change = if to.is_finished() {
-        Change::End(End {
-            task: *task,
-            from,
-            to,
-            at,
-            reason: Some(by),
-            warnings: Vec::new(),
-        })
-    } else {
-        Change::Move(Move {
-            reason: Some(by),
-            ..Move::to(*task, from, to, at)
-        })
-    };
-    let mut changes = vec![change];
-    if to.is_finished() && family::is_collected(&detail.effects) {
-        changes.push(collect::forget(shared, &route, task));
-    }
-    if to == TaskState::Cancelled {
-        changes.extend(family::cancelled(shared, &route, task));
-    }
-    shared.store.commit(changes).await?;
-    {
-        let mut state = shared.lock();
-        state.unpark(&route, task);
-        let place = state.route(&route);
-        if action == Action::Release {
-            place.released.insert(*task);
-        }
-        if to.is_finished() {
-            place.keys.remove(task);
-            place.skipped += 1;
-        } else {
-            place.set(task, to, None);
-        }
-    }
-    shared.signal(&route);
-    shared.progress.notify_waiters();
-    if to.is_finished() {
-        family::ended(shared, [*task]).await;
-        shared
-            .wake(&[Need::Key {
-                route,
-                key: detail.row.key,
-            }])
-            .await;
-    }
-    Ok(to)
-}
+/// Times that a task is looked at again because its state changed between the decision and the deed.
+pub(crate) const LOOKS_MAX: usize = 3;
 
-/// A finished task as a new one, with the same entity and today's release; a dead one is retried. A replay older than
-/// what was delivered last is refused.
-pub(crate) async fn replay(shared: &Shared, task: &TaskId) -> Result<TaskId, Error> {
-    let detail = find(shared, task).await?;
-    if !detail.row.state.is_finished() {
-        act(shared, task, Action::Retry).await?;
-        return Ok(*task);
+/// Does it with one task. Errors: `not_found`, `conflict` where the task's state does not allow it, and what a correction
+/// says; nothing has changed then.
+pub(crate) async fn act(shared: &Shared, task: &TaskId, deed: &Deed) -> Result<Carried, Error> {
+    deed.check()?;
+    for _ in 0..LOOKS_MAX {
+        let planned = plan(shared, deed, std::slice::from_ref(task)).await?;
+        let plans = planned
+            .into_iter()
+            .map(|planned| planned.outcome)
+            .collect::<Result<Vec<_>, _>>()?;
+        let (held, changed) = carry::hold(shared, plans);
+        if !changed.is_empty() {
+            continue;
+        }
+        let _arriving = carry::arriving(shared, &held).await;
+        let changes = carry::changes(shared, deed.action, "a person", &held);
+        return match shared.store.commit(changes).await {
+            Ok(sequences) => {
+                let carried = carry::settle(shared, held, &sequences).await;
+                carried
+                    .first()
+                    .copied()
+                    .ok_or_else(|| Error::bug("an action changed no task"))
+            }
+            Err(error) => {
+                carry::put_back(shared, held);
+                Err(error)
+            }
+        };
     }
-    let scope = &shared.configuration.scope;
-    let delivered = shared
-        .store
-        .delivered(scope, &detail.row.route, std::slice::from_ref(&detail.row.key))
-        .await?;
-    if let Some(Some(delivered)) = delivered.first()
-        && delivered.version > detail.row.sequence
-    {
-        let message = format!(
-            "a newer version of `{}` was delivered at {}; replaying task {task} would put an old one in its place",
-            detail.row.key, delivered.at
-        );
-        return Err(Error::new(Kind::Conflict, message));
-    }
-    let id = TaskId(shared.context.dice.uuid());
-    let new = NewTask {
-        id,
-        scope: scope.clone(),
-        route: detail.row.route.clone(),
-        key: detail.row.key.clone(),
-        run: detail.row.run,
-        at: shared.context.clock.now(),
-        input: detail.input,
-        replay_of: Some(*task),
-    };
-    let mut changes = vec![Change::InsertTask(new)];
-    changes.extend(family::copied(&detail.effects, id));
-    let sequences = shared.store.commit(changes).await?;
-    let sequence = sequences.first().copied().unwrap_or_default();
-    let entry = order::queued(id, detail.row.key, sequence);
-    shared.lock().route(&detail.row.route).keys.put(entry);
-    shared.signal(&detail.row.route);
-    Ok(id)
-}
-
-pub(crate) async fn find(shared: &Shared, task: &TaskId) -> Result<TaskDetail, Error> {
-    shared.store.task(task).await?.ok_or_else(|| {
-        Error::new(
-            Kind::NotFound,
-            format!("there is no task {task}; `weir tasks list` shows those there are"),
-        )
-    })
+    Err(carry::restless(task))
 }
 
 /// Why a task waits: for each need the whole chain to what is really missing, in words.
@@ -204,7 +155,7 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
     };
     let of_need = |need: &Need| -> Vec<Need> {
         let Need::Key { route, key } = need else {
-            return Vec::new();
+            return settling::needs_of_run(&shared.configuration, &state, need);
         };
         let Some(place) = state.routes.get(route) else {
             return Vec::new();
@@ -216,21 +167,22 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
             .flat_map(|entry| needs_of(route, &entry.task))
             .collect()
     };
-    let end_of = |need: &Need| -> &'static str {
+    let end_of = |need: &Need| -> String {
         let (route, key) = match need {
             Need::Key { route, key } => (route, key),
-            Need::Link { .. } => return "no such link is known yet",
-            Need::Row { .. } => return "there is no such row yet",
+            Need::Run { route, after } => return settling::reason(&state, route, *after),
+            Need::Link { .. } => return "no such link is known yet".to_owned(),
+            Need::Row { .. } => return "there is no such row yet".to_owned(),
             Need::Group { .. } => {
-                return "it is closed when it is full, or at its time, or when its run is over";
+                return "it is closed when it is full, or at its time, or when its run is over".to_owned();
             }
-            Need::Answer { .. } => return "nobody has given one yet; `weir tasks answer` does",
+            Need::Answer { .. } => return "nobody has given one yet; `weir tasks answer` does".to_owned(),
         };
         let Some(place) = state.routes.get(route) else {
-            return "there is no such route";
+            return "there is no such route".to_owned();
         };
         let states: Vec<TaskState> = place.keys.tasks_of(key).map(|entry| entry.state).collect();
-        if states.contains(&TaskState::Dead) {
+        let words = if states.contains(&TaskState::Dead) {
             "its task is dead: repair it, or let this one go with `weir tasks release`"
         } else if states.iter().any(|state| state.unsettles_run()) {
             "its task is on its way"
@@ -238,7 +190,8 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
             "its task waits itself"
         } else {
             "it was never delivered: the source has not given it, a filter skipped it, or it does not exist"
-        }
+        };
+        words.to_owned()
     };
     let mut reasons = Vec::new();
     for need in needs_of(route, task) {
@@ -254,9 +207,9 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
         }
         let chain = chain(&need, &|n: &Need| known.get(n).map_or(&[][..], Vec::as_slice));
         let ending = if chain.cycle {
-            "this is a circle: break it at the source"
+            "this is a circle: break it at the source".to_owned()
         } else {
-            chain.links.last().map_or("", end_of)
+            chain.links.last().map_or_else(String::new, end_of)
         };
         reasons.push(format!("{}: {ending}", chain.words()));
     }

@@ -8,9 +8,9 @@ use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{Change, Move};
 
-use crate::actions::find;
 use crate::correct::{Set, put};
 use crate::family::note;
+use crate::plan;
 use crate::shared::Shared;
 
 /// An answer. Exactly one of the two.
@@ -45,7 +45,10 @@ impl Answer {
 /// Stores the answer and lets the task go on. Errors: `not_found`; `conflict` where the task waits for no answer; `invalid`
 /// and `limit` where the answer cannot be taken. Nothing has changed then.
 pub(crate) async fn answer(shared: &Shared, task: &TaskId, answer: &Answer) -> Result<TaskState, Error> {
-    let detail = find(shared, task).await?;
+    let found = shared.store.task(task).await?;
+    let detail = found
+        .filter(|detail| detail.scope == shared.configuration.scope)
+        .ok_or_else(|| plan::missing(shared, task))?;
     let route = shared.route(&detail.row.route)?;
     let value = answer.value()?;
     if value.to_string().len() as u64 > route.limits.entity_bytes.count {

@@ -92,11 +92,6 @@ fn jobs(
         }
         let effect = step_of(&call.step, item);
         if operation.has_effect {
-            if session.captures {
-                session.notes().called.push((item.task, call.clone(), with));
-                results[index] = Some(Value::Null);
-                continue;
-            }
             let effects = session.loaded.get(&item.task).map(|loaded| &loaded.effects);
             match effects.and_then(|effects| effects.get(&effect)) {
                 // A former attempt got behind this call; a later step failed.
@@ -118,6 +113,11 @@ fn jobs(
                     continue;
                 }
                 _ => {}
+            }
+            if session.captures {
+                session.notes().called.push((item.task, call.clone(), with));
+                results[index] = Some(Value::Null);
+                continue;
             }
         } else if let Some(job) = same.get(&with.to_string()) {
             let job: &mut Job = &mut jobs[*job];

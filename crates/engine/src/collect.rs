@@ -20,6 +20,7 @@ use crate::kept;
 use crate::payload;
 use crate::services::Session;
 use crate::shared::Shared;
+use crate::start;
 
 /// A group is looked at again after this time at the earliest.
 const LOOK_MS: u64 = 50;
@@ -240,6 +241,9 @@ async fn close(shared: &Shared, route: &str, step: &str, by: &str, most: usize) 
         let key = &loaded.task.key;
         ends.extend(kept::written(shared, route, &member, key, buffered.kept, at));
         ends.push(family::merged(member, id));
+        if shared.lock().route(route).starts.contains_key(&member) {
+            ends.push(start::put(&shared.configuration.scope, &member, None));
+        }
         ends.push(Change::End(End {
             task: member,
             from: TaskState::Waiting,
@@ -277,6 +281,8 @@ async fn close(shared: &Shared, route: &str, step: &str, by: &str, most: usize) 
             state.unpark(route, member);
             let place = state.route(route);
             place.keys.remove(member);
+            place.released.remove(member);
+            place.starts.remove(member);
             place.delivered += 1;
         }
         let entry = family::entry_of_collected(id, by.to_owned(), sequence.unwrap_or_default());

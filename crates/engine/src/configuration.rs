@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use weir_model::config::{self, RouteLimits, Switch, Trace};
 use weir_model::dependency::Settled;
+use weir_model::schedule::{CatchUp, Schedule};
 use weir_model::{Address, Scope, retry};
 use weir_sdk::checker::Schema;
 use weir_sdk::connector::Connection;
@@ -32,14 +33,15 @@ pub struct Route {
     pub changed_since: Option<String>,
     /// How entities arrive by themselves; then there is nothing to read.
     pub webhook: Option<Webhook>,
-    /// `None`: only when asked.
-    pub every_ms: Option<u64>,
+    pub trigger: Trigger,
     /// Schema of the entity as read, where the route names one.
     pub schema: Option<Arc<dyn Schema>>,
     pub key: Arc<dyn Expression>,
     pub source_steps: Vec<Step>,
     /// The route's `write:` included, as the last step.
     pub steps: Vec<Step>,
+    /// How the caller of the webhook is answered; `None`: with what was stored.
+    pub reply: Option<Reply>,
     pub waits_for: Vec<WaitsFor>,
     pub resend_on: Vec<String>,
     pub latest_only: bool,
@@ -57,9 +59,32 @@ pub struct Webhook {
     pub dedupe: Option<Arc<dyn Expression>>,
 }
 
+/// `reply` of a route.
+pub struct Reply {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    pub body: Arc<dyn Expression>,
+    pub deadline_ms: u64,
+}
+
+/// What makes a source run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Trigger {
+    /// Only when asked.
+    #[default]
+    Asked,
+    Time {
+        schedule: Schedule,
+        catch_up: CatchUp,
+    },
+    /// When runs of these routes have settled.
+    After(Vec<String>),
+}
+
 pub struct WaitsFor {
     pub on: On,
-    pub keys: Arc<dyn Expression>,
+    /// Which keys; `None` where a whole run is awaited.
+    pub keys: Option<Arc<dyn Expression>>,
     pub settled: Settled,
     pub when_delivered: Option<Arc<dyn Expression>>,
     pub timeout_ms: u64,
@@ -69,6 +94,8 @@ pub struct WaitsFor {
 pub enum On {
     Route(String),
     Link(Address),
+    /// A run of this route that started after the task's own.
+    Run(String),
 }
 
 pub enum Lookup {
@@ -96,6 +123,6 @@ impl Configuration {
         self.routes
             .values()
             .flat_map(|r| &r.waits_for)
-            .any(|w| w.on == On::Route(route.to_owned()))
+            .any(|w| matches!(&w.on, On::Route(awaited) | On::Run(awaited) if awaited == route))
     }
 }

@@ -1,17 +1,17 @@
 //! A person corrects the entity of a task that has not ended; it is then tried again with what stands there now.
 
+use std::collections::BTreeMap;
+
 use json_patch::Patch;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use weir_model::order::Entry;
-use weir_model::task::State as TaskState;
-use weir_model::{Error, Kind, TaskId, json as values};
-use weir_sdk::store::{Change, Move};
+use weir_model::{Error, Kind, json as values};
 
 use crate::configuration::Route;
 use crate::family;
 use crate::payload;
+use crate::plan::{Begin, Plan, Planned, To};
 use crate::shared::Shared;
 use crate::source;
 
@@ -40,81 +40,59 @@ pub struct Set {
     pub value: Value,
 }
 
-/// Corrects the entity of a task and lets it be tried again; answers the entity as it is now. Errors: `not_found`;
-/// `conflict` where the task has ended or is running; `invalid` where the correction cannot be made, would change the
-/// key, or breaks the schema of the route's entity where the entity kept to it before. Nothing has changed then.
-pub(crate) async fn correct(shared: &Shared, task: &TaskId, correction: &Correction) -> Result<Value, Error> {
-    let detail = crate::actions::find(shared, task).await?;
-    let name = &detail.row.route;
-    let route = shared.route(name)?;
-    let before = payload::unpack(&detail.input)?;
+/// Puts the corrected entity into the plans. Refused (`invalid`): what cannot be made, would change the key, or breaks the
+/// schema of the route's entity where the entity kept to it before.
+pub(crate) async fn plan(shared: &Shared, correction: &Correction, planned: &mut [Planned]) {
+    let mut by_route: BTreeMap<String, Vec<(usize, Value)>> = BTreeMap::new();
+    for (index, planned) in planned.iter_mut().enumerate() {
+        let Ok(plan) = &planned.outcome else { continue };
+        // What a step made is no entity as read: it keeps the key that the step gave it.
+        let is_read = family::behind(&plan.detail.effects).is_none();
+        match corrected(shared, correction, plan, is_read) {
+            Ok(after) if !is_read => put_in(planned, &after),
+            Ok(after) => by_route
+                .entry(plan.detail.row.route.clone())
+                .or_default()
+                .push((index, after)),
+            Err(error) => planned.outcome = Err(error),
+        }
+    }
+    for (name, corrected) in by_route {
+        let Ok(route) = shared.route(&name) else { continue };
+        let keys = source::keys(shared, route, corrected.iter().map(|(_, after)| after)).await;
+        for ((index, after), found) in corrected.iter().zip(keys) {
+            let planned = &mut planned[*index];
+            let checked = found.and_then(|found| check_key(&planned.key, found.as_deref()));
+            match checked {
+                Err(error) => planned.outcome = Err(error),
+                Ok(()) => put_in(planned, after),
+            }
+        }
+    }
+}
+
+fn put_in(planned: &mut Planned, after: &Value) {
+    if let Ok(plan) = &mut planned.outcome {
+        plan.to = To::Queue {
+            input: Some(payload::pack(after)),
+            begin: Begin::First,
+        };
+    }
+}
+
+fn corrected(shared: &Shared, correction: &Correction, plan: &Plan, is_read: bool) -> Result<Value, Error> {
+    let route = shared.route(&plan.detail.row.route)?;
+    let before = payload::unpack(&plan.detail.input)?;
     let after = correction.applied(&before)?;
-    // What a step made is no entity as read: it keeps the key that the step gave it.
-    if family::behind(&detail.effects).is_none() {
-        check_key(shared, route, &detail.row.key, &after).await?;
+    if is_read {
         check_schema(route, &before, &after)?;
     }
-
-    // Out of the order while it is changed, so that no worker takes it with the old entity.
-    let entry = take(shared, name, task, &detail.row.key, detail.row.state)?;
-    let at = shared.context.clock.now();
-    let mut changes = vec![Change::PutInput {
-        task: *task,
-        input: payload::pack(&after),
-    }];
-    if entry.state != TaskState::Queued {
-        changes.push(Change::Move(Move {
-            reason: Some("corrected by a person".to_owned()),
-            ..Move::to(*task, entry.state, TaskState::Queued, at)
-        }));
-    }
-    let stored = shared.store.commit(changes).await;
-    {
-        let mut state = shared.lock();
-        match &stored {
-            Ok(_) => {
-                state.unpark(name, task);
-                let entry = Entry {
-                    state: TaskState::Queued,
-                    due: None,
-                    is_aside: false,
-                    ..entry
-                };
-                state.route(name).keys.put(entry);
-            }
-            Err(_) => state.route(name).keys.put(entry),
-        }
-    }
-    shared.signal(name);
-    shared.progress.notify_waiters();
-    stored.map(|_| after)
+    Ok(after)
 }
 
-fn take(shared: &Shared, route: &str, task: &TaskId, key: &str, stored: TaskState) -> Result<Entry, Error> {
-    let mut state = shared.lock();
-    let keys = &mut state.route(route).keys;
-    let found = keys.get(task).map(|entry| entry.state);
-    match found {
-        Some(TaskState::Queued | TaskState::Waiting | TaskState::Retrying | TaskState::Dead) => Ok(keys
-            .remove(task)
-            .expect("the entry was found under the same lock")),
-        state => {
-            let hint = match state {
-                Some(_) => "wait until the attempt has ended",
-                None => "`weir tasks replay` makes a new task of one that has ended",
-            };
-            let state = state.unwrap_or(stored).name();
-            let message = format!("task {task} (`{key}`) is {state} and cannot be corrected; {hint}");
-            Err(Error::new(Kind::Conflict, message))
-        }
-    }
-}
-
-async fn check_key(shared: &Shared, route: &Route, key: &str, after: &Value) -> Result<(), Error> {
-    let found = source::keys(shared, route, [after]).await;
-    let found = found.into_iter().next().transpose()?.flatten();
+fn check_key(key: &str, found: Option<&str>) -> Result<(), Error> {
     // A task that was read without a key is allowed to get one only at the source: its place in the order has none.
-    if found.as_deref() == Some(key) {
+    if found == Some(key) {
         return Ok(());
     }
     let found = found.map_or("nothing".to_owned(), |found| format!("`{found}`"));
@@ -151,6 +129,16 @@ fn check_schema(route: &Route, before: &Value, after: &Value) -> Result<(), Erro
 }
 
 impl Correction {
+    /// Exactly one of the three is given.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let given = [self.set.is_some(), self.patch.is_some(), self.entity.is_some()];
+        if given.iter().filter(|given| **given).count() == 1 {
+            return Ok(());
+        }
+        let message = "a correction is one of `set`, `patch` and `entity`: give exactly one";
+        Err(Error::new(Kind::Invalid, message).with("field", "correction"))
+    }
+
     fn applied(&self, entity: &Value) -> Result<Value, Error> {
         let mut after = entity.clone();
         match (&self.set, &self.patch, &self.entity) {
@@ -164,10 +152,7 @@ impl Correction {
                 })?;
             }
             (None, None, Some(entity)) => after = entity.clone(),
-            _ => {
-                let message = "a correction is one of `set`, `patch` and `entity`: give exactly one";
-                return Err(Error::new(Kind::Invalid, message));
-            }
+            _ => self.check()?,
         }
         if values::same(&after, entity) {
             let message = "the correction changes nothing; `weir tasks retry` tries the task again as it is";

@@ -16,6 +16,7 @@ use crate::configuration::{On, Route, WaitsFor};
 use crate::family;
 use crate::payload;
 use crate::references::keys_of;
+use crate::settling;
 use crate::shared::Shared;
 use crate::source;
 use crate::worker;
@@ -138,7 +139,21 @@ async fn process(shared: &Shared, name: &str, tasks: &[TaskId]) -> Result<(), Er
     if ready.is_empty() {
         return Ok(());
     }
-    worker::attempt(shared, name, route, ready).await
+    // One that begins at a step of its own goes alone.
+    let (alone, together): (Vec<Ready>, Vec<Ready>) = {
+        let mut state = shared.lock();
+        let starts = &state.route(name).starts;
+        ready
+            .into_iter()
+            .partition(|ready| starts.contains_key(&ready.loaded.task.id))
+    };
+    if !together.is_empty() {
+        worker::attempt(shared, name, route, together).await?;
+    }
+    for ready in alone {
+        worker::attempt(shared, name, route, vec![ready]).await?;
+    }
+    Ok(())
 }
 
 /// Rows that are not live any more (ended by a person in this very moment) leave the memory too.
@@ -256,6 +271,15 @@ async fn lacking(shared: &Shared, name: &str, route: &Route, ready: &[Ready]) ->
         (0..ready.len()).filter(|i| is_first(&ready[*i].loaded)).collect()
     };
     for wait in &route.waits_for {
+        if let On::Run(awaited) = &wait.on {
+            for i in &first {
+                lacks[*i]
+                    .needs
+                    .extend(settling::lacking(shared, name, awaited, &ready[*i].loaded.task));
+            }
+            continue;
+        }
+        let Some(keys) = &wait.keys else { continue };
         let jobs: Vec<Job<'_>> = first
             .iter()
             .map(|i| Job {
@@ -264,7 +288,7 @@ async fn lacking(shared: &Shared, name: &str, route: &Route, ready: &[Ready]) ->
             })
             .collect();
         let now = shared.context.clock.now();
-        let results = evaluate_all(wait.keys.as_ref(), &jobs, shared.references.as_ref(), now).await;
+        let results = evaluate_all(keys.as_ref(), &jobs, shared.references.as_ref(), now).await;
         let mut asked: Vec<(usize, String)> = Vec::new();
         for (i, result) in first.iter().zip(results) {
             match result {
@@ -278,24 +302,26 @@ async fn lacking(shared: &Shared, name: &str, route: &Route, ready: &[Ready]) ->
         let met = met(shared, wait, ready, &asked).await?;
         for ((i, key), met) in asked.into_iter().zip(met) {
             if !met {
-                lacks[i].needs.push(need(&wait.on, key));
+                lacks[i].needs.extend(need(&wait.on, key));
             }
         }
     }
     Ok(lacks)
 }
 
-fn need(on: &On, key: String) -> Need {
+/// What a key that `waits_for` names asks for; nothing where it names no keys.
+pub(crate) fn need(on: &On, key: String) -> Option<Need> {
     match on {
-        On::Route(route) => Need::Key {
+        On::Route(route) => Some(Need::Key {
             route: route.clone(),
             key,
-        },
-        On::Link(address) => Need::Link {
+        }),
+        On::Link(address) => Some(Need::Link {
             connection: address.connection.clone(),
             entity: address.entity.clone(),
             key,
-        },
+        }),
+        On::Run(_) => None,
     }
 }
 
@@ -312,6 +338,7 @@ async fn met(
     keys.dedup();
     let scope = &shared.configuration.scope;
     match &wait.on {
+        On::Run(_) => Ok(vec![true; asked.len()]),
         On::Link(address) => {
             let links = shared.store.links(scope, address, &keys).await?;
             let known: HashMap<&String, bool> = keys.iter().zip(links.iter().map(Option::is_some)).collect();

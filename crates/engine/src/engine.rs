@@ -6,22 +6,28 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::config::{RouteLimits, Switch};
 use weir_model::dependency::Need;
+use weir_model::operation::Control;
 use weir_model::task::State as TaskState;
-use weir_model::{Error, Kind, RunId, TaskId};
+use weir_model::{Error, Kind, OperationId, RunId, TaskId};
 use weir_sdk::Context;
 use weir_sdk::store::{Change, Move, Store, StoredSwitch};
 
 use crate::accept::{self, Accepted, Arrival};
-use crate::actions::{self, Action};
+use crate::actions::{self, Action, Deed};
+use crate::again::{self, Ask};
 use crate::answer::{self, Answer};
 use crate::breaker::Breakers;
-use crate::configuration::Configuration;
-use crate::correct::{self, Correction};
+use crate::carry::Carried;
+use crate::configuration::{Configuration, Trigger};
+use crate::correct::Correction;
+use crate::operations::{self, Preview, Progress, Selection};
 use crate::references::References;
+use crate::reply::{self, Replied};
+use crate::schedule::{self, Starting};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::status::{Status, status};
-use crate::{collect, dispatch, family, loops, source};
+use crate::{collect, dispatch, family, loops, payload, plan, settling, start};
 
 /// Rows read at once when the memory is rebuilt.
 const ADOPT_ROWS: usize = 2_000;
@@ -42,12 +48,24 @@ impl Engine {
         context: Context,
     ) -> Result<Engine, Error> {
         let engine = Engine::start_idle(configuration, store, context).await?;
-        for (name, route) in &engine.shared.configuration.routes {
-            if let Some(every_ms) = route.every_ms {
-                let trigger = loops::trigger(engine.shared.clone(), name.clone(), every_ms);
-                engine.shared.tracker.spawn(trigger);
+        let shared = &engine.shared;
+        for (name, route) in &shared.configuration.routes {
+            if let Trigger::Time { schedule, catch_up } = &route.trigger {
+                let (name, schedule) = (name.clone(), schedule.clone());
+                let starting = Starting::new(shared);
+                let turns = schedule::run(shared.clone(), name, schedule, *catch_up, starting);
+                shared.tracker.spawn(turns);
             }
         }
+        for route in again::unfinished(shared).await? {
+            let starting = Starting::new(shared);
+            shared
+                .tracker
+                .spawn(again::resume(shared.clone(), route, starting));
+        }
+        shared.lock().follows = true;
+        let starting = Starting::new(shared);
+        shared.tracker.spawn(settling::follow(shared.clone(), starting));
         for (table, every_ms) in loops::refreshed_tables(&engine.shared) {
             engine
                 .shared
@@ -83,6 +101,8 @@ impl Engine {
             state: Mutex::new(State::default()),
             claims: Default::default(),
             arrivals: Default::default(),
+            callers: Default::default(),
+            operations: Default::default(),
             signals,
             progress: Notify::new(),
             stopping: CancellationToken::new(),
@@ -95,26 +115,41 @@ impl Engine {
                 .spawn(dispatch::run_route(shared.clone(), name.clone()));
         }
         shared.tracker.spawn(collect::run(shared.clone()));
+        shared.tracker.spawn(settling::watch(shared.clone()));
         shared.tracker.spawn(loops::probe(shared.clone()));
         shared.tracker.spawn(loops::tidy(shared.clone()));
         shared.tracker.spawn(loops::sweep(shared.clone()));
+        operations::start(&shared).await?;
+        shared.tracker.spawn(operations::tidy(shared.clone()));
         Ok(Engine { shared })
     }
 
     /// Starts a run. Lookups that the route is sensitive to are read first, so that the run and what it resends know the
     /// newest rows. Error `conflict` while a run of the route is under way.
     pub async fn run(&self, route: &str, trigger: &str) -> Result<RunId, Error> {
-        loops::refresh_for_run(&self.shared, route).await?;
-        let run = source::begin(&self.shared, route, trigger).await?;
-        let id = run.id;
-        source::spawn(&self.shared, run);
-        Ok(id)
+        again::start(&self.shared, route, &Ask::Onward, trigger).await
+    }
+
+    /// Starts a run that reads what is asked for.
+    pub async fn ask(&self, route: &str, ask: &Ask) -> Result<RunId, Error> {
+        again::start(&self.shared, route, ask, "manual").await
     }
 
     /// Takes entities that arrive by themselves; answers when their tasks are on disk. Errors: `not_found`, `conflict`
     /// (switched off), `invalid` (the body is not what the route looks for), `unavailable` (send again).
     pub async fn accept(&self, route: &str, arrival: Arrival) -> Result<Accepted, Error> {
         accept::accept(&self.shared, route, arrival).await
+    }
+
+    /// The same for a route with `reply`: answers with what came of its steps. Besides, an error of kind `timeout` at the
+    /// deadline, while the task goes on; its context names the `task`.
+    pub async fn converse(&self, route: &str, arrival: Arrival) -> Result<Replied, Error> {
+        reply::converse(&self.shared, route, arrival).await
+    }
+
+    /// Whether who sends to a route waits for what comes of it.
+    pub fn replies(&self, route: &str) -> Result<bool, Error> {
+        Ok(self.shared.route(route)?.reply.is_some())
     }
 
     /// The limits of a route.
@@ -137,7 +172,7 @@ impl Engine {
     }
 
     pub fn is_settled(&self) -> bool {
-        self.shared.lock().is_settled()
+        self.shared.is_settled()
     }
 
     pub fn status(&self) -> Status {
@@ -146,12 +181,15 @@ impl Engine {
 
     /// A person's action on one task; answers its new state.
     pub async fn act(&self, task: &TaskId, action: Action) -> Result<TaskState, Error> {
-        actions::act(&self.shared, task, action).await
+        Ok(self.carry(task, Deed::new(action)).await?.state)
     }
 
     /// Corrects the entity of a task that has not ended, and lets it be tried again. Answers the corrected entity.
     pub async fn correct(&self, task: &TaskId, correction: &Correction) -> Result<Value, Error> {
-        correct::correct(&self.shared, task, correction).await
+        self.carry(task, Deed::correct(correction.clone())).await?;
+        let found = self.shared.store.task(task).await?;
+        let found = found.ok_or_else(|| plan::missing(&self.shared, task))?;
+        payload::unpack(&found.input)
     }
 
     /// Looks for waits that have expired, as the engine itself does every minute.
@@ -161,12 +199,70 @@ impl Engine {
 
     /// Answers the question for which a task waits.
     pub async fn answer(&self, task: &TaskId, answer: &Answer) -> Result<TaskState, Error> {
-        answer::answer(&self.shared, task, answer).await
+        let (shared, task, answer) = (self.shared.clone(), *task, answer.clone());
+        self.see_through(async move { answer::answer(&shared, &task, &answer).await })
+            .await
     }
 
-    /// A finished task again, as a new one; a live one is retried.
-    pub async fn replay(&self, task: &TaskId) -> Result<TaskId, Error> {
-        actions::replay(&self.shared, task).await
+    /// A finished task again, as a new one; a live one is retried. `deed` says how; its action is `replay`.
+    pub async fn replay(&self, task: &TaskId, deed: Deed) -> Result<TaskId, Error> {
+        let deed = Deed {
+            action: Action::Replay,
+            ..deed
+        };
+        Ok(self.carry(task, deed).await?.task)
+    }
+
+    async fn carry(&self, task: &TaskId, deed: Deed) -> Result<Carried, Error> {
+        let (shared, task) = (self.shared.clone(), *task);
+        self.see_through(async move { actions::act(&shared, &task, &deed).await })
+            .await
+    }
+
+    /// What an action would do with the tasks that are meant; nothing is changed. The answer's token executes it.
+    pub async fn preview(&self, deed: Deed, selection: Selection) -> Result<Preview, Error> {
+        operations::preview(&self.shared, deed, selection).await
+    }
+
+    /// Executes a preview as an operation; `by` is who asks. A token that was executed before answers its operation.
+    pub async fn execute(&self, token: &OperationId, by: &str) -> Result<Progress, Error> {
+        let (shared, token, by) = (self.shared.clone(), *token, by.to_owned());
+        self.see_through(async move { operations::execute(&shared, &token, &by).await })
+            .await
+    }
+
+    /// Operations, newest first.
+    pub async fn operations(&self, limit: usize) -> Result<Vec<Progress>, Error> {
+        operations::list(&self.shared, limit).await
+    }
+
+    pub async fn operation(&self, id: &OperationId) -> Result<Progress, Error> {
+        operations::show(&self.shared, id).await
+    }
+
+    /// Pauses, resumes or cancels an operation; what it does in this moment is finished first.
+    pub async fn control(&self, id: &OperationId, control: Control) -> Result<Progress, Error> {
+        let (shared, id) = (self.shared.clone(), *id);
+        self.see_through(async move { operations::control(&shared, &id, control).await })
+            .await
+    }
+
+    /// Work that changes the store and then the memory ends by itself once begun: whoever asked for it may hang up in
+    /// between, and the memory would learn of the change only at the next start.
+    async fn see_through<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        if self.shared.stopping.is_cancelled() {
+            return Err(Error::new(
+                Kind::Unavailable,
+                "Weir is stopping; try again when it is up",
+            ));
+        }
+        match self.shared.tracker.spawn(work).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(Error::bug("an action on a task fell over; report this").source(error)),
+        }
     }
 
     /// Switches a route; remembered over restarts.
@@ -183,13 +279,16 @@ impl Engine {
         self.shared.store.commit(vec![change]).await?;
         self.shared.lock().route(route).switch = switch;
         self.shared.signal(route);
+        self.shared.progress.notify_waiters();
         Ok(())
     }
 
     /// For each thing a waiting task misses, the whole chain in words.
     pub async fn waiting_reasons(&self, task: &TaskId) -> Vec<String> {
         match self.shared.store.task(task).await {
-            Ok(Some(detail)) => actions::waiting_reasons(&self.shared, &detail.row.route, task),
+            Ok(Some(detail)) if detail.scope == self.shared.configuration.scope => {
+                actions::waiting_reasons(&self.shared, &detail.row.route, task)
+            }
             _ => Vec::new(),
         }
     }
@@ -219,7 +318,7 @@ fn is_told(shared: &Shared, route: &str, need: &Need) -> bool {
         Need::Group { step, .. } => {
             steps().any(|placed| placed.id == *step && placed.step.closing().is_some())
         }
-        Need::Key { .. } | Need::Link { .. } | Need::Row { .. } => false,
+        Need::Key { .. } | Need::Link { .. } | Need::Row { .. } | Need::Run { .. } => false,
     }
 }
 
@@ -252,6 +351,7 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
             state.adopt(task);
         }
     }
+    start::adopt(shared).await?;
     for name in shared.configuration.routes.keys() {
         let stored = shared
             .store
@@ -268,6 +368,7 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
         shared.lock().route(name).switch = switch;
     }
     family::adopt(shared).await?;
+    settling::adopt(shared).await?;
     // What a parked task waited for may have been delivered in the transaction before the crash.
     let parked: Vec<(String, TaskId)> = {
         let state = shared.lock();

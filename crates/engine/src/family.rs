@@ -63,9 +63,13 @@ pub fn relations(effects: Effects) -> (Relations, Effects) {
         members: many(COLLECTED, "members").unwrap_or_default(),
         merged_into: one(MERGED, "into"),
     };
-    let is_effect = |name: &str| !name.starts_with(NOTE) && name != COLLECTED;
     let effects = effects.into_iter().filter(|(name, _)| is_effect(name));
     (relations, effects.collect())
+}
+
+/// It is a request that was sent, and no note of the engine.
+pub(crate) fn is_effect(name: &str) -> bool {
+    !name.starts_with(NOTE) && name != COLLECTED
 }
 
 /// Under which name a step's note is journalled.
@@ -82,10 +86,17 @@ pub(crate) fn notes(effects: &Effects) -> BTreeMap<String, Value> {
     notes.collect()
 }
 
+/// The note that a task was made by a step.
+fn made(effects: &Effects) -> Option<(&String, &Option<Value>)> {
+    effects
+        .get_key_value(BEHIND)
+        .or_else(|| effects.get_key_value(COLLECTED))
+}
+
 /// The step behind which a task starts, when it was made by one.
 pub(crate) fn behind(effects: &Effects) -> Option<&str> {
-    let made = effects.get(BEHIND).or_else(|| effects.get(COLLECTED));
-    made?.as_ref()?.get("step")?.as_str()
+    let (_, made) = made(effects)?;
+    made.as_ref()?.get("step")?.as_str()
 }
 
 pub(crate) fn is_collected(effects: &Effects) -> bool {
@@ -120,15 +131,18 @@ pub(crate) fn entry_of_collected(task: TaskId, key: String, sequence: i64) -> En
 
 /// What a copy of the task needs to start where the task did.
 pub(crate) fn copied(effects: &Effects, task: TaskId) -> Option<Change> {
-    let made = effects
-        .get_key_value(BEHIND)
-        .or_else(|| effects.get_key_value(COLLECTED));
-    let (effect, result) = made?;
+    let (effect, result) = made(effects)?;
     Some(Change::Journal {
         task,
         effect: effect.clone(),
         result: result.clone(),
     })
+}
+
+/// The effects that a copy of the task begins with.
+pub(crate) fn effects_of_copy(effects: &Effects) -> Effects {
+    let note = made(effects).map(|(name, result)| (name.clone(), result.clone()));
+    note.into_iter().collect()
 }
 
 /// Families with live children.

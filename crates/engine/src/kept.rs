@@ -269,6 +269,7 @@ async fn is_met(shared: &Shared, task: &TaskId, need: &Need, since: Timestamp) -
         }
         Need::Answer { .. } | Need::Group { .. } => false,
         Need::Row { table, key } => matches!(shared.references.row(table, key), Known::Found(_)),
+        Need::Run { route, after } => shared.lock().runs.has_settled_after(route, Some(*after)),
         // Met by the end of whoever had the key.
         Need::Key { route, key } => {
             let mut state = shared.lock();

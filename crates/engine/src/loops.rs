@@ -1,4 +1,4 @@
-//! What goes on beside the work: triggers, lookups that are read again, probes of paused connections, and tidying.
+//! What goes on beside the work: lookups that are read again, probes of paused connections, and tidying.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use weir_sdk::store::{Change, Move};
 use crate::actions;
 use crate::configuration::Lookup;
 use crate::dispatch;
+use crate::settling::why;
 use crate::shared::Shared;
 use crate::source;
 use crate::state::is_member;
@@ -19,29 +20,6 @@ use crate::state::is_member;
 /// Between two looks at expired waits and finished rows.
 const SWEEP_MS: u64 = 60_000;
 const TIDY_MS: u64 = 5_000;
-
-/// Runs a route now and then every so often, counted from start to start; a run that takes longer leaves out turns.
-pub(crate) async fn trigger(shared: Arc<Shared>, route: String, every_ms: u64) {
-    let mut next_ms = shared.context.clock.monotonic_ms();
-    loop {
-        let now_ms = shared.context.clock.monotonic_ms();
-        if now_ms < next_ms {
-            tokio::select! {
-                () = shared.context.clock.sleep_ms(next_ms - now_ms) => {}
-                () = shared.stopping.cancelled() => return,
-            }
-            continue;
-        }
-        next_ms = now_ms + every_ms;
-        if shared.lock().route(&route).switch == weir_model::config::Switch::Off {
-            continue;
-        }
-        match source::begin(&shared, &route, "schedule").await {
-            Ok(run) => source::read(&shared, &run).await,
-            Err(error) => tracing::debug!(route.id = route, "no run of `{route}` now: {error}"),
-        }
-    }
-}
 
 /// Reads a refreshed lookup now and then.
 pub(crate) async fn refresh_lookup(shared: Arc<Shared>, table: String, every_ms: u64) {
@@ -86,7 +64,7 @@ pub(crate) async fn refresh(shared: &Shared, table: &str) -> Result<(), weir_mod
                 wants.len(),
                 keys.len()
             );
-            let run = begin_patiently(shared, name).await?;
+            let run = begin_patiently(shared, name, why::RESEND).await?;
             source::resend(shared, &run, &keys).await;
         }
     }
@@ -115,10 +93,14 @@ pub(crate) async fn refresh(shared: &Shared, table: &str) -> Result<(), weir_mod
 }
 
 /// A run that is under way is waited for.
-async fn begin_patiently(shared: &Shared, route: &str) -> Result<weir_sdk::store::Run, weir_model::Error> {
+pub(crate) async fn begin_patiently(
+    shared: &Shared,
+    route: &str,
+    trigger: &str,
+) -> Result<weir_sdk::store::Run, weir_model::Error> {
     loop {
         let progress = shared.progress.notified();
-        match source::begin(shared, route, "resend").await {
+        match source::begin(shared, route, trigger, Vec::new()).await {
             Err(error) if error.kind == weir_model::Kind::Conflict && !shared.stopping.is_cancelled() => {
                 tokio::select! {
                     () = progress => {}

@@ -1,7 +1,7 @@
 //! What steps may ask while they run.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,6 +16,7 @@ use crate::call;
 use crate::kept;
 use crate::pipeline;
 use crate::shared::Shared;
+use crate::start::Start;
 use crate::write;
 
 /// One batch's conversation with the engine.
@@ -28,6 +29,8 @@ pub(crate) struct Session<'a> {
     pub(crate) captures: bool,
     /// What each step makes of an entity is recorded.
     pub(crate) traces: bool,
+    /// Where the one item begins, if not at the first step.
+    pub(crate) start: Option<Arc<Start>>,
     /// The stored tasks behind the items; empty while a source reads.
     pub(crate) loaded: HashMap<TaskId, Loaded>,
     pub(crate) notes: Mutex<Notes>,
@@ -61,6 +64,7 @@ impl<'a> Session<'a> {
             now: shared.context.clock.now(),
             captures: false,
             traces: false,
+            start: None,
             loaded: HashMap::new(),
             notes: Mutex::default(),
         }

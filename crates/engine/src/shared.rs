@@ -12,7 +12,10 @@ use weir_sdk::store::{Change, Move, Store};
 
 use crate::breaker::Breakers;
 use crate::configuration::{Configuration, Route};
+use crate::operations;
 use crate::references::References;
+use crate::reply::Callers;
+use crate::settling;
 use crate::state::State;
 use crate::stripes::Stripes;
 
@@ -28,6 +31,9 @@ pub(crate) struct Shared {
     pub(crate) claims: Stripes,
     /// Keys of routes, held while tasks of them are stored.
     pub(crate) arrivals: Stripes,
+    /// Callers that wait for the end of a task.
+    pub(crate) callers: Callers,
+    pub(crate) operations: operations::Running,
     /// Wakes the dispatcher of a route.
     pub(crate) signals: BTreeMap<String, Arc<Notify>>,
     /// A task ended or was parked: sources that were held back look again, and so does who waits for the end.
@@ -63,6 +69,12 @@ impl Shared {
         if let Some(signal) = self.signals.get(route) {
             signal.notify_one();
         }
+    }
+
+    /// No run is under way or about to be, and nothing is queued, running or retrying.
+    pub(crate) fn is_settled(&self) -> bool {
+        let mut state = self.lock();
+        state.is_settled() && !settling::is_pending(&self.configuration, &mut state)
     }
 
     /// Commits, and tries again for as long as the store cannot (full disk): what was done outside is not forgotten.

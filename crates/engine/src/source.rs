@@ -7,18 +7,20 @@ use serde_json::Value;
 use weir_model::config::Read;
 use weir_model::cursor::{Cursor, OVERLAP_MS};
 use weir_model::task::State as TaskState;
-use weir_model::{Error, Kind, RunId, TaskId, json, retry};
+use weir_model::{Error, Kind, RunId, TaskId, json, retry, runs};
 use weir_sdk::connector::{NoObserver, Page, ReadRequest, Row};
 use weir_sdk::expressions::{Job, evaluate_all};
 use weir_sdk::store::{Change, NewTask, Run, RunOutcome};
 
 use crate::accept::patiently;
+use crate::again::{self, Mode};
 use crate::configuration::Route;
 use crate::family;
 use crate::order;
 use crate::payload;
 use crate::pipeline;
 use crate::references::keys_of;
+use crate::settling::{self, why};
 use crate::shared::Shared;
 use crate::state::Reading;
 
@@ -26,8 +28,14 @@ use crate::state::Reading;
 /// vanishing.
 pub(crate) const NO_KEY: &str = "(no key) ";
 
-/// Marks the route as reading and stores the run. Only one run of a route at a time.
-pub(crate) async fn begin(shared: &Shared, route: &str, trigger: &str) -> Result<Run, Error> {
+/// Marks the route as reading and stores the run, with the changes that stand `beside` it. Only one run of a route at a
+/// time.
+pub(crate) async fn begin(
+    shared: &Shared,
+    route: &str,
+    trigger: &str,
+    beside: Vec<Change>,
+) -> Result<Run, Error> {
     if shared.route(route)?.reads.is_empty() {
         let scope = &shared.configuration.scope;
         let message = format!(
@@ -36,7 +44,7 @@ pub(crate) async fn begin(shared: &Shared, route: &str, trigger: &str) -> Result
         );
         return Err(Error::new(Kind::Invalid, message).with("route", route));
     }
-    let run = Run {
+    let mut run = Run {
         id: RunId(shared.context.dice.uuid()),
         scope: shared.configuration.scope.clone(),
         route: route.to_owned(),
@@ -64,9 +72,16 @@ pub(crate) async fn begin(shared: &Shared, route: &str, trigger: &str) -> Result
         place.reading = Some(Reading { run: run.id });
         place.rows_read = 0;
         place.tasks_made = 0;
+        run.started_at = state.runs.start(run.started_at);
+        if why::is_whole(trigger) {
+            state.runs.begin(route, run.id, run.started_at);
+        }
     }
-    if let Err(error) = shared.store.commit(vec![Change::StartRun(run.clone())]).await {
-        shared.lock().route(route).reading = None;
+    let changes = [vec![Change::StartRun(run.clone())], beside].concat();
+    if let Err(error) = shared.store.commit(changes).await {
+        let mut state = shared.lock();
+        state.route(route).reading = None;
+        state.runs.forget(route, run.id);
         return Err(error);
     }
     Ok(run)
@@ -98,26 +113,35 @@ async fn finish(shared: &Shared, run: &Run, outcome: RunOutcome) {
         RunOutcome::Failed(error) => Some(error.clone()),
         _ => None,
     };
+    let end_of_run = settling::end_of(Some(&outcome));
     let at = shared.context.clock.now();
-    let end = Change::EndRun {
+    let mut end = vec![Change::EndRun {
         run: run.id,
         at,
         outcome,
-    };
-    if let Err(error) = shared.commit_surely(vec![end]).await {
+    }];
+    if end_of_run == runs::End::Read {
+        end.extend(again::done(shared, run));
+    }
+    if let Err(error) = shared.commit_surely(end).await {
         tracing::error!(run.id = %run.id, error = %error, "the end of run {} could not be stored: {error}", run.id);
     }
     let mut state = shared.lock();
     let route = state.route(&run.route);
     route.reading = None;
     route.failure = failure;
+    state.runs.end(&run.route, run.id, end_of_run);
     drop(state);
     shared.progress.notify_waiters();
 }
 
 async fn read_all(shared: &Shared, route: &Route, run: &Run) -> RunOutcome {
+    let mode = match again::mode(shared, route, run).await {
+        Ok(mode) => mode,
+        Err(error) => return RunOutcome::Failed(error),
+    };
     for (index, read) in route.reads.iter().enumerate() {
-        match read_one(shared, route, run, index as u32, read).await {
+        match read_one(shared, route, run, index as u32, read, mode).await {
             Ok(None) => {}
             Ok(Some(why)) => return RunOutcome::Stopped(why),
             Err(error) => return RunOutcome::Failed(error),
@@ -133,18 +157,23 @@ async fn read_one(
     run: &Run,
     index: u32,
     read: &Read,
+    mode: Mode,
 ) -> Result<Option<String>, Error> {
     let scope = &shared.configuration.scope;
     let origin = Origin::of(run);
     let started_ms = shared.context.clock.monotonic_ms();
+    let place = mode.cursor(index);
     let mut cursor = shared
         .store
-        .cursor(scope, &run.route, index)
+        .cursor(scope, &run.route, place)
         .await?
         .unwrap_or_default();
+    if mode.is_over(&cursor) {
+        return Ok(None);
+    }
     let is_snapshot = route.changed_since.as_deref() == Some("snapshot");
     let since = match &route.changed_since {
-        Some(field) if !is_snapshot => cursor.since(OVERLAP_MS).map(|at| (field.clone(), at)),
+        Some(field) if !is_snapshot => mode.since(&cursor, OVERLAP_MS).map(|at| (field.clone(), at)),
         _ => None,
     };
     let mut request = ReadRequest {
@@ -178,18 +207,21 @@ async fn read_one(
         };
         let next = page.next.clone();
         let rows = page.rows.len() as u64;
-        let found = last_of_each_key(entities(shared, route, &origin, page.rows).await?);
-        let (found, mut changes) = news(shared, run, index, is_snapshot, &mut cursor, found).await?;
+        let found = last_of_each_key(entities(shared, route, &origin, mode.within(page.rows)).await?);
+        let (found, mut changes) = match mode {
+            Mode::Range(_) => (found, Vec::new()),
+            Mode::Onward { full } => news(shared, run, index, is_snapshot, full, &mut cursor, found).await?,
+        };
         match &next {
             Some(next) => cursor.turn_page(next.clone()),
-            None => cursor.end(),
+            None => mode.end(&mut cursor),
         }
         cursor.shrink(OVERLAP_MS);
         changes.push(Change::Page {
             run: run.id,
             scope: scope.clone(),
             route: run.route.clone(),
-            read: index,
+            read: place,
             cursor: cursor.clone(),
             rows,
             tasks: found.len() as u64,
@@ -220,8 +252,20 @@ async fn resend_all(shared: &Shared, route: &Route, run: &Run, keys: &[String]) 
                 let Some(page) = fetch(shared, route, read, &request).await? else {
                     return Ok(());
                 };
+                let rows = page.rows.len() as u64;
                 let found = last_of_each_key(entities(shared, route, &origin, page.rows).await?);
-                store(shared, route, &origin, found, Vec::new(), Storing::Surely).await
+                let count = Change::Page {
+                    run: run.id,
+                    scope: shared.configuration.scope.clone(),
+                    route: run.route.clone(),
+                    read: again::RESEND_READ,
+                    cursor: Cursor::default(),
+                    rows,
+                    tasks: found.len() as u64,
+                };
+                store(shared, route, &origin, found, vec![count], Storing::Surely).await?;
+                shared.lock().route(&run.route).rows_read += rows;
+                Ok(())
             };
             if let Err(error) = outcome.await {
                 return RunOutcome::Failed(error);
@@ -438,12 +482,13 @@ pub(crate) fn last_of_each_key(entities: Vec<Found>) -> Vec<Found> {
     found
 }
 
-/// Leaves out what was read before and has not changed.
+/// Leaves out what was read before and has not changed, unless everything is to be sent again.
 async fn news(
     shared: &Shared,
     run: &Run,
     index: u32,
     is_snapshot: bool,
+    full: bool,
     cursor: &mut Cursor,
     found: Vec<Found>,
 ) -> Result<(Vec<Found>, Vec<Change>), Error> {
@@ -466,7 +511,7 @@ async fn news(
     let mut fresh = Vec::new();
     for (entity, known) in found.into_iter().zip(known) {
         let hash = json::hash(&entity.value);
-        if known != Some(hash) {
+        if full || known != Some(hash) {
             rows.push((entity.key.clone(), hash));
             fresh.push(entity);
         }

@@ -1,17 +1,21 @@
 //! What the engine keeps in memory: the order of live tasks, who waits for whom, and which sources are reading. All of it
 //! is rebuilt from the live rows at start; nothing here is the truth.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use weir_model::config::Switch;
 use weir_model::dependency::{Need, Waiters};
 use weir_model::order::{Entry, Keys};
+use weir_model::runs::Runs;
 use weir_model::task::State as TaskState;
 use weir_model::{RunId, TaskId};
 use weir_sdk::store::LiveTask;
 
 use crate::collect::{Groups, Member};
 use crate::family::Families;
+use crate::start::Start;
 
 #[derive(Default)]
 pub(crate) struct State {
@@ -21,6 +25,13 @@ pub(crate) struct State {
     /// settled.
     pub(crate) wakings: usize,
     pub(crate) families: Families,
+    pub(crate) runs: Runs,
+    /// Of each route: the moments after which a waiting task wants a run of it.
+    pub(crate) awaited_runs: BTreeMap<String, BTreeSet<Timestamp>>,
+    /// Triggers whose first decision is still to be made.
+    pub(crate) starting: usize,
+    /// Routes are started after others.
+    pub(crate) follows: bool,
 }
 
 #[derive(Default)]
@@ -34,6 +45,8 @@ pub(crate) struct RouteState {
     pub(crate) released: HashSet<TaskId>,
     /// The buffers of collecting steps.
     pub(crate) groups: Groups,
+    /// Tasks whose next attempt does not begin at the first step.
+    pub(crate) starts: HashMap<TaskId, Arc<Start>>,
     pub(crate) reading: Option<Reading>,
     pub(crate) switch: Switch,
     pub(crate) delivered: u64,
@@ -78,6 +91,9 @@ impl State {
     /// Registers what a waiting task misses.
     pub(crate) fn park(&mut self, route: &str, task: TaskId, needs: &[Need]) {
         for need in needs {
+            if let Need::Run { route, after } = need {
+                self.awaited_runs.entry(route.clone()).or_default().insert(*after);
+            }
             self.waiters.add(need.clone(), (route.to_owned(), task));
         }
         self.route(route)
@@ -138,8 +154,23 @@ impl State {
         free
     }
 
+    /// A run of the route that started at this time has settled: the needs that are met by it.
+    pub(crate) fn met_by_run(&mut self, route: &str, started_at: Timestamp) -> Vec<Need> {
+        let Some(moments) = self.awaited_runs.get_mut(route) else {
+            return Vec::new();
+        };
+        let later = moments.split_off(&started_at);
+        let met = std::mem::replace(moments, later);
+        let need = |after| Need::Run {
+            route: route.to_owned(),
+            after,
+        };
+        met.into_iter().map(need).collect()
+    }
+
     pub(crate) fn is_settled(&self) -> bool {
         self.wakings == 0
+            && self.starting == 0
             && self.routes.values().all(|route| {
                 route.reading.is_none()
                     && route.groups.is_empty()

@@ -84,6 +84,6 @@ pub(crate) fn status(shared: &Shared) -> Status {
             },
         );
     }
-    status.settled = shared.lock().is_settled();
+    status.settled = shared.is_settled();
     status
 }

@@ -10,7 +10,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::config::WriteMode;
-use weir_model::dependency::Need;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::Context;
 use weir_sdk::expressions::{Job, evaluate_all};
@@ -19,6 +18,7 @@ use weir_sdk::store::Store;
 
 use crate::breaker::Breakers;
 use crate::configuration::{Configuration, On, Route};
+use crate::dispatch;
 use crate::pipeline;
 use crate::references::{References, keys_of};
 use crate::services::Session;
@@ -80,6 +80,8 @@ pub async fn run(
         state: Mutex::new(State::default()),
         claims: Default::default(),
         arrivals: Default::default(),
+        callers: Default::default(),
+        operations: Default::default(),
         signals: Default::default(),
         progress: Notify::new(),
         stopping: CancellationToken::new(),
@@ -103,21 +105,17 @@ pub async fn run(
     let key = keys.into_iter().next().transpose()?.flatten();
     let mut waits_for = Vec::new();
     for wait in &setup.waits_for {
-        match evaluate(wait.keys.as_ref()).await {
-            Ok((keys, _)) => waits_for.extend(keys_of(keys).into_iter().map(|key| {
-                match &wait.on {
-                    On::Route(route) => Need::Key {
-                        route: route.clone(),
-                        key,
-                    },
-                    On::Link(address) => Need::Link {
-                        connection: address.connection.clone(),
-                        entity: address.entity.clone(),
-                        key,
-                    },
-                }
-                .words()
-            })),
+        if let On::Run(route) = &wait.on {
+            waits_for.push(format!("a run of {route} that begins after the entity was read"));
+        }
+        let Some(keys) = &wait.keys else { continue };
+        match evaluate(keys.as_ref()).await {
+            Ok((keys, _)) => {
+                let needs = keys_of(keys)
+                    .into_iter()
+                    .filter_map(|key| dispatch::need(&wait.on, key));
+                waits_for.extend(needs.map(|need| need.words()));
+            }
             Err(error) => waits_for.push(format!("cannot be told: {error}")),
         }
     }
@@ -279,8 +277,8 @@ mod empty {
         async fn tasks(&self, _: &TaskQuery) -> Answer<TaskPage> {
             Ok(TaskPage::default())
         }
-        async fn task(&self, _: &TaskId) -> Answer<Option<TaskDetail>> {
-            Ok(None)
+        async fn details(&self, ids: &[TaskId]) -> Answer<Vec<Option<TaskDetail>>> {
+            Ok(vec![None; ids.len()])
         }
         async fn counts(&self, _: &Scope) -> Answer<BTreeMap<String, BTreeMap<State, u64>>> {
             Ok(BTreeMap::new())

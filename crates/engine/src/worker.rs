@@ -1,6 +1,6 @@
 //! One attempt of a batch: lease, work outside any transaction, then everything that came of it in one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -23,10 +23,11 @@ use crate::kept;
 use crate::order;
 use crate::parking;
 use crate::payload;
-use crate::pipeline;
+use crate::reply;
 use crate::services::{Notes, Session};
 use crate::shared::Shared;
 use crate::source::NO_KEY;
+use crate::start::{self, Start};
 use crate::state::is_member;
 
 /// Bodies of requests and answers are kept up to this size in a task's attempt; of a request that carried many rows a
@@ -68,42 +69,16 @@ pub(crate) async fn attempt(
         session.loaded.insert(loaded.task.id, loaded);
     }
     session.traces = route.trace != Trace::Off;
-    let batch = through(&session, route, batch).await;
+    session.start = match &batch.items[..] {
+        [one] => start::chosen(&session, route, &one.task),
+        _ => None,
+    };
+    start::run(route, session.start.as_deref(), &mut batch, &session).await;
     conclude(&session, name, route, batch).await
 }
 
-/// Takes each item through the steps from where it starts: what a step made starts behind that step.
-async fn through(session: &Session<'_>, route: &Route, batch: Batch) -> Batch {
-    let mut starts: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
-    for mut item in batch.items {
-        let loaded = session.loaded.get(&item.task);
-        let start = match loaded.and_then(|loaded| family::behind(&loaded.effects)) {
-            None => 0,
-            Some(step) => match route.steps.iter().position(|placed| placed.id == step) {
-                Some(place) => place + 1,
-                None => {
-                    let message = format!(
-                        "`{}` was made by the step `{step}`, which the route has no more; give the step back its place and \
-                         its name, or skip the task",
-                        item.key
-                    );
-                    item.verdict = Verdict::Fail(Error::new(Kind::Configuration, message));
-                    0
-                }
-            },
-        };
-        starts.entry(start).or_default().push(item);
-    }
-    let mut done = Batch { items: Vec::new() };
-    for (start, items) in starts {
-        let mut batch = Batch { items };
-        pipeline::run(&route.steps[start..], &mut batch, session).await;
-        done.items.append(&mut batch.items);
-    }
-    done
-}
-
-fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
+/// The entity of a task at the start of an attempt.
+pub(crate) fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
     let mut verdict = Verdict::Go;
     if loaded.task.key.starts_with(NO_KEY) {
         let message = "the entity has no key: the route's `entity.key` gives nothing for it. Correct the expression or the \
@@ -140,6 +115,10 @@ pub(crate) struct Next {
 /// Decides for each item, writes all decisions down in one transaction, then moves the memory along and wakes.
 async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: Batch) -> Result<(), Error> {
     let shared = session.shared;
+    for item in &mut batch.items {
+        family::refuse_large_split(route, item);
+    }
+    let mut told = reply::prepare(session, route, &batch).await;
     let mut notes = std::mem::take(&mut *session.notes());
     if let Some((connection, error)) = &notes.failing {
         shared
@@ -161,11 +140,11 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         let Some(loaded) = session.loaded.get(&item.task) else {
             continue;
         };
-        family::refuse_large_split(route, item);
         let failed = matches!(item.verdict, Verdict::Fail(_));
         if route.trace == Trace::Full || (route.trace == Trace::OnFailure && failed) {
             let record = Record {
                 steps: std::mem::take(&mut item.carried.traces),
+                start: session.start.as_deref(),
                 calls: calls.get(&item.task).map_or(&[], Vec::as_slice),
             };
             let bytes = payload::pack(&record);
@@ -270,6 +249,9 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
                 key: item.key.clone(),
             });
         }
+        if session.start.is_some() && next.state.is_finished() {
+            changes.push(start::put(&shared.configuration.scope, &item.task, None));
+        }
         let has_effect = notes.has_effect.contains(&item.task)
             || loaded.effects.keys().any(|name| !name.starts_with(NOTE));
         nexts.push(Next { has_effect, ..next });
@@ -304,6 +286,11 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     family::bear(shared, name, born, sequences);
     drop(held);
     outcome?;
+    for next in &nexts {
+        if let Some(ended) = told.remove(&next.task) {
+            shared.callers.tell(&next.task, next.state, ended);
+        }
+    }
     for link in &links {
         shared.references.put_link(&link.address, &link.key, &link.ids);
         let (connection, entity) = (link.address.connection.clone(), link.address.entity.clone());
@@ -384,6 +371,7 @@ fn remember(
                 ended.push(next.task);
                 route.keys.remove(&next.task);
                 route.released.remove(&next.task);
+                route.starts.remove(&next.task);
                 if next.state == TaskState::Done {
                     route.delivered += 1;
                 } else {
@@ -671,6 +659,9 @@ fn resolve_dead(
 /// What is kept of one attempt.
 #[derive(Serialize)]
 struct Record<'a> {
+    /// Where it began, if not at the first step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start: Option<&'a Start>,
     steps: Vec<Value>,
     calls: &'a [Arc<RawValue>],
 }

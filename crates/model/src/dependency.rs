@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How far the awaited key must have come.
@@ -35,6 +36,12 @@ pub enum Need {
     Group { step: String, by: String },
     /// What somebody answers to a step of the task itself.
     Answer { step: String },
+    /// A run of a route that started after this moment has settled.
+    Run {
+        route: String,
+        #[schemars(with = "String")]
+        after: Timestamp,
+    },
 }
 
 impl Need {
@@ -50,6 +57,7 @@ impl Need {
             Need::Row { table, key } => format!("a row of the lookup {table} `{key}`"),
             Need::Group { step, by } => format!("the group `{by}` of the step `{step}`"),
             Need::Answer { step } => format!("an answer to the step `{step}`"),
+            Need::Run { route, after } => format!("a run of {route} begun after {after:.0}"),
         }
     }
 }

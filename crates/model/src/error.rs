@@ -38,6 +38,26 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Kind; 13] = [
+        Kind::RateLimited,
+        Kind::Unavailable,
+        Kind::Timeout,
+        Kind::Unauthenticated,
+        Kind::Forbidden,
+        Kind::Configuration,
+        Kind::NotFound,
+        Kind::Conflict,
+        Kind::Invalid,
+        Kind::Rejected,
+        Kind::OutcomeUnknown,
+        Kind::Limit,
+        Kind::Bug,
+    ];
+
+    pub fn from_name(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name used in files, API and console.
     pub fn name(self) -> &'static str {
         match self {

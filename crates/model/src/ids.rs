@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -31,6 +32,11 @@ macro_rules! id {
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 $name(Uuid::from_bytes(bytes))
             }
+            /// When it was made, to the millisecond; a UUID of version 7 knows.
+            pub fn made_at(&self) -> Option<Timestamp> {
+                let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+                Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
+            }
         }
 
         impl schemars::JsonSchema for $name {
@@ -51,6 +57,10 @@ id!(
 id!(
     /// One execution of a route's source.
     RunId
+);
+id!(
+    /// Long work done on request. A preview has one too, as its token, and the operation that comes of it takes it over.
+    OperationId
 );
 
 /// Project and environment: the first part of every table, address and hook.

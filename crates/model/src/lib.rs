@@ -6,16 +6,21 @@
 
 pub mod base;
 pub mod config;
+pub mod cron;
 pub mod cursor;
 pub mod dependency;
 mod error;
 mod finding;
 mod ids;
 pub mod json;
+pub mod operation;
 pub mod order;
+pub mod reasons;
 pub mod retry;
+pub mod runs;
+pub mod schedule;
 pub mod task;
 
 pub use error::{Error, Kind};
 pub use finding::{Finding, Severity, did_you_mean};
-pub use ids::{Address, RunId, Scope, TaskId};
+pub use ids::{Address, OperationId, RunId, Scope, TaskId};

@@ -15,7 +15,7 @@ use weir_model::config::Switch;
 use weir_model::cursor::Cursor;
 use weir_model::dependency::Need;
 use weir_model::task::State;
-use weir_model::{Address, Error, RunId, Scope, TaskId};
+use weir_model::{Address, Error, Kind, RunId, Scope, TaskId};
 
 use crate::connector::Warning;
 use crate::expressions::Want;
@@ -54,7 +54,12 @@ pub trait Store: Send + Sync {
     async fn load(&self, tasks: &[TaskId]) -> Result<Vec<Loaded>, Error>;
     /// Live, just finished and historical tasks, newest first.
     async fn tasks(&self, query: &TaskQuery) -> Result<TaskPage, Error>;
-    async fn task(&self, id: &TaskId) -> Result<Option<TaskDetail>, Error>;
+    async fn task(&self, id: &TaskId) -> Result<Option<TaskDetail>, Error> {
+        let found = self.details(std::slice::from_ref(id)).await?;
+        Ok(found.into_iter().next().flatten())
+    }
+    /// Whole tasks, wherever they lie, in the order of the ids.
+    async fn details(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskDetail>>, Error>;
     /// Tasks of each route by state, since the beginning (live ones as they are now).
     async fn counts(&self, scope: &Scope) -> Result<BTreeMap<String, BTreeMap<State, u64>>, Error>;
     /// Counts of one run by state.
@@ -361,6 +366,14 @@ pub struct TaskQuery {
     pub states: Vec<State>,
     /// An exact key.
     pub key: Option<String>,
+    /// A part of the key.
+    pub text: Option<String>,
+    /// The kind of the error that it failed with last.
+    pub error: Option<Kind>,
+    /// It came into its state at this time or later …
+    pub since: Option<Timestamp>,
+    /// … and before this one.
+    pub until: Option<Timestamp>,
     pub run: Option<RunId>,
     /// From a former page's `next`.
     pub page: Option<String>,
@@ -398,6 +411,7 @@ pub struct TaskRow {
 
 #[derive(Clone, Debug)]
 pub struct TaskDetail {
+    pub scope: Scope,
     pub row: TaskRow,
     pub release: Option<u64>,
     pub input: Vec<u8>,

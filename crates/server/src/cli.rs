@@ -53,7 +53,7 @@ pub(crate) enum Command {
         filter: Option<String>,
     },
     /// Runs one route, here or in the running server, and waits until it is settled.
-    Run { route: String },
+    Run(Run),
     /// Sends one entity through a route's steps and shows what would be written; nothing is sent.
     Try {
         route: String,
@@ -61,9 +61,12 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         input: PathBuf,
     },
-    /// Lists tasks, shows one, or acts on one.
+    /// Lists tasks, shows one, or acts on one or many.
     #[command(subcommand)]
-    Tasks(Tasks),
+    Tasks(Box<Tasks>),
+    /// Actions on many tasks: how they come along; pause, resume or cancel one.
+    #[command(subcommand)]
+    Operations(Operations),
     /// Remembered pairs of keys and ids.
     #[command(subcommand)]
     Links(Links),
@@ -112,6 +115,24 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
+pub(crate) struct Run {
+    pub(crate) route: String,
+    /// A back-fill: reads again what changed at this time or later, a date (from midnight UTC) or a time with its zone. The
+    /// route's cursor stays where it is; cut off, the same command goes on.
+    #[arg(long, value_name = "TIME", group = "what")]
+    pub(crate) since: Option<String>,
+    /// Only what changed before this time, as far as rows say when they changed.
+    #[arg(long, value_name = "TIME", requires = "since")]
+    pub(crate) until: Option<String>,
+    /// Reads everything from the beginning, also what has not changed at the source.
+    #[arg(long, group = "what")]
+    pub(crate) full: bool,
+    /// Sends again what asked this lookup for this row when it was delivered.
+    #[arg(long, value_name = "TABLE/KEY", group = "what")]
+    pub(crate) where_read: Option<String>,
+}
+
+#[derive(Args)]
 pub(crate) struct Demo {
     /// End when everything is delivered, with exit code 0 only when the result is clean.
     #[arg(long)]
@@ -145,31 +166,81 @@ pub(crate) struct Serve {
     pub(crate) listen: String,
 }
 
+/// Which tasks.
+#[derive(Args, Default)]
+pub(crate) struct Find {
+    #[arg(long)]
+    pub(crate) route: Option<String>,
+    /// queued, running, waiting, retrying, done, skipped, dead, cancelled; may be repeated.
+    #[arg(long)]
+    pub(crate) state: Vec<String>,
+    /// An exact key.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// A part of the key.
+    #[arg(long)]
+    pub(crate) text: Option<String>,
+    /// The kind of the error: rejected, invalid, unavailable …
+    #[arg(long, value_name = "KIND")]
+    pub(crate) error: Option<String>,
+    /// The id of a run.
+    #[arg(long)]
+    pub(crate) run: Option<String>,
+    /// In their state since then: `2026-05-04T11:00:00Z`, or `2h` for two hours ago.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// In their state before then.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+}
+
+/// One task, several, or all that a search finds; of more than one a preview is shown first.
+#[derive(Args)]
+pub(crate) struct Which {
+    /// The task; several, or none and a search: then a preview is shown first.
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) find: Find,
+    /// Do it without asking.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Only show what would happen.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) dry_run: bool,
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Tasks {
     /// Newest first.
     List {
-        #[arg(long)]
-        route: Option<String>,
-        /// queued, running, waiting, retrying, done, skipped, dead, cancelled; may be repeated.
-        #[arg(long)]
-        state: Vec<String>,
-        /// An exact key.
-        #[arg(long)]
-        key: Option<String>,
+        #[command(flatten)]
+        find: Find,
         #[arg(long, default_value_t = 50)]
         limit: usize,
     },
     /// One task with its attempts.
     Show { id: String },
-    /// Tries a dead, retrying or waiting task again now.
-    Retry { id: String },
-    /// Sends a finished task again as a new task.
-    Replay { id: String },
-    /// Changes the entity of a task that has not ended, and tries it again.
+    /// Tries dead, retrying or waiting tasks again now.
+    Retry(Which),
+    /// Sends finished tasks again as new tasks.
+    Replay {
+        #[command(flatten)]
+        which: Which,
+        /// Also what is older than what was delivered last.
+        #[arg(long)]
+        force: bool,
+        /// From this step on, with the entity as it was before it, as a recorded attempt shows it.
+        #[arg(long, value_name = "STEP")]
+        from: Option<String>,
+        /// The release in force, or the one of the task's first attempt where that is still in force.
+        #[arg(long, value_enum, default_value_t = Under::Today)]
+        release: Under,
+    },
+    /// Changes the entity of tasks that have not ended, and tries them again.
     #[command(group(clap::ArgGroup::new("correction").required(true)))]
     Correct {
-        id: String,
+        #[command(flatten)]
+        which: Which,
         /// One place and its new value: `values.price[0].data=19.90`; the value is JSON, or else a text.
         #[arg(long, value_name = "PATH=VALUE", group = "correction")]
         set: Option<String>,
@@ -191,12 +262,44 @@ pub(crate) enum Tasks {
         #[arg(long, value_name = "FILE", group = "answer")]
         entity: Option<PathBuf>,
     },
-    /// Ends a task without delivering it.
-    Skip { id: String },
-    /// Stops a task.
+    /// Ends tasks without delivering them.
+    Skip(Which),
+    /// Stops tasks.
+    Cancel(Which),
+    /// Lets waiting tasks go although what they wait for is not there.
+    Release(Which),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Under {
+    Today,
+    Then,
+}
+
+impl Under {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Under::Today => "today",
+            Under::Then => "then",
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Operations {
+    /// Newest first.
+    List {
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// How one comes along, and what it could not do.
+    Show { id: String },
+    /// Lets one stand still.
+    Pause { id: String },
+    /// Lets a paused one go on.
+    Resume { id: String },
+    /// Ends one; what it has done stays done.
     Cancel { id: String },
-    /// Lets a waiting task go although what it waits for is not there.
-    Release { id: String },
 }
 
 #[derive(Subcommand)]

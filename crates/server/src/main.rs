@@ -73,8 +73,9 @@ async fn run(command: Command, places: Places, output: Output) -> anyhow::Result
             dry_run_write,
         } => commands::doctor::run(&places, connection.as_deref(), dry_run_write, output).await,
         // With the running server, or without one in this process.
-        Command::Run { route } => commands::run::run(&places, &route, output).await,
-        Command::Tasks(what) => commands::tasks::run(&places, what, output).await,
+        Command::Run(options) => commands::run::run(&places, &options, output).await,
+        Command::Tasks(what) => commands::tasks::run(&places, *what, output).await,
+        Command::Operations(what) => commands::operations::run(&places, what, output).await,
         Command::Links(what) => commands::links::run(&places, what, output).await,
         Command::Secrets(what) => commands::secrets::run(&places, what, output).await,
         Command::Tokens(what) => commands::tokens::run(&places, what, output).await,

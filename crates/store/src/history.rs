@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use weir_model::task::State;
-use weir_model::{Error, Kind, TaskId};
+use weir_model::{Error, Kind, Scope, TaskId};
 use weir_sdk::store::TaskDetail;
 
 use crate::column::{day_of_text, day_text, unsigned_option};
@@ -170,33 +170,47 @@ impl History {
             .sum())
     }
 
-    /// Newest day first. The time in the id is not used to stop early: clocks are set back, and ids may come from another
-    /// machine.
-    pub(crate) fn task(&self, id: &TaskId) -> Result<Option<TaskDetail>, Fault> {
+    /// Looks for those that are not found yet, newest day first. The time in the id is not used to stop early: clocks are
+    /// set back, and ids may come from another machine.
+    pub(crate) fn tasks(&self, ids: &[TaskId], found: &mut [Option<TaskDetail>]) -> Result<(), Fault> {
+        if found.iter().all(Option::is_some) {
+            return Ok(());
+        }
         for file in self.files()? {
-            if let Some(connection) = file.read()?
-                && let Some(found) = detail(&connection, id)?
+            let Some(connection) = file.read()? else { continue };
+            for (id, found) in ids
+                .iter()
+                .zip(found.iter_mut())
+                .filter(|(_, found)| found.is_none())
             {
-                return Ok(Some(found));
+                *found = detail(&connection, id)?;
+            }
+            if found.iter().all(Option::is_some) {
+                break;
             }
         }
-        Ok(None)
+        Ok(())
     }
 }
 
 fn detail(connection: &Connection, id: &TaskId) -> Result<Option<TaskDetail>, Fault> {
-    let mut statement = connection.prepare(&format!(
-        "SELECT {ROW_OF_FINISHED}, input, effects, tasks.number FROM tasks JOIN routes ON routes.id = tasks.route
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ROW_OF_FINISHED}, input, effects, project, environment, tasks.number
+         FROM tasks JOIN routes ON routes.id = tasks.route
          JOIN inputs ON inputs.number = tasks.number WHERE tasks.id = ?1"
     ))?;
     let mut rows = statement.query([id.bytes()])?;
     let Some(found) = rows.next()? else {
         return Ok(None);
     };
-    let number: i64 = found.get(AFTER_ROW + 2)?;
-    let mut statement =
-        connection.prepare("SELECT attempt, at, bytes FROM attempts WHERE number = ?1 ORDER BY attempt")?;
+    let number: i64 = found.get(AFTER_ROW + 4)?;
+    let mut statement = connection
+        .prepare_cached("SELECT attempt, at, bytes FROM attempts WHERE number = ?1 ORDER BY attempt")?;
     Ok(Some(TaskDetail {
+        scope: Scope::new(
+            found.get::<_, String>(AFTER_ROW + 2)?,
+            found.get::<_, String>(AFTER_ROW + 3)?,
+        ),
         row: task_row(found)?,
         release: unsigned_option(found, AFTER_ROW - 1)?,
         input: found.get(AFTER_ROW)?,

@@ -165,13 +165,16 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn task(&self, id: &TaskId) -> Result<Option<TaskDetail>, Error> {
-        let id = *id;
-        self.look("read a task", move |readers, history| {
-            match readers.snapshot(|connection| read::task::detail(connection, &id))? {
-                Some(found) => Ok(Some(found)),
-                None => history.task(&id),
-            }
+    async fn details(&self, ids: &[TaskId]) -> Result<Vec<Option<TaskDetail>>, Error> {
+        let ids = ids.to_vec();
+        self.look("read tasks", move |readers, history| {
+            let mut found = readers.snapshot(|connection| {
+                ids.iter()
+                    .map(|id| read::task::detail(connection, id))
+                    .collect::<Result<Vec<_>, _>>()
+            })?;
+            history.tasks(&ids, &mut found)?;
+            Ok(found)
         })
         .await
     }

@@ -18,6 +18,7 @@ fn operations() -> Vec<(String, String, String)> {
                 .replace("{project}", "shop")
                 .replace("{environment}", "dev")
                 .replace("{task}", "018f0000-0000-7000-8000-000000000000")
+                .replace("{operation}", "018f0000-0000-7000-8000-000000000000")
                 .replace("{route}", "categories")
                 .replace("{connection}", "akeneo")
                 .replace("{name}", "x");

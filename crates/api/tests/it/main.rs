@@ -5,6 +5,7 @@ mod closed;
 mod document;
 mod hooks;
 mod pages;
+mod runs;
 mod tokens;
 mod work;
 

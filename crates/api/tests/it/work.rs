@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use weir_api::{Api, Door, Served, Verify};
 use weir_engine::Engine;
-use weir_engine::configuration::{Configuration, Route, Step, Webhook};
+use weir_engine::configuration::{Configuration, Route, Step, Trigger, Webhook};
 use weir_model::config::{Read, RouteLimits, Switch, Trace, WriteMode};
 use weir_model::{Error, Kind, Scope, retry};
 use weir_sdk::Context;
@@ -163,11 +163,12 @@ fn configuration(system: Arc<System>) -> Configuration {
         reads: vec![read],
         changed_since: None,
         webhook: None,
-        every_ms: None,
+        trigger: Trigger::Asked,
         schema: None,
         key: Arc::new(Code),
         source_steps: Vec::new(),
         steps: vec![step],
+        reply: None,
         waits_for: Vec::new(),
         resend_on: Vec::new(),
         latest_only: true,
@@ -199,7 +200,7 @@ pub(crate) struct Working {
     system: Arc<System>,
 }
 
-async fn working() -> Working {
+pub(crate) async fn working() -> Working {
     working_with(BTreeMap::new()).await
 }
 
@@ -376,5 +377,116 @@ async fn routes_are_switched_and_connections_tried() {
             .await
             .status,
         401
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tasks_are_acted_on_by_a_preview_and_its_token() {
+    let work = working().await;
+    work.ask("POST", "/runs", r#"{"route": "things"}"#).await;
+    work.engine.wait_settled().await;
+    work.system.is_repaired.store(true, Ordering::SeqCst);
+    let found = |path: &'static str| work.ask("GET", path, "");
+    let listed = found("/tasks?error=rejected&text=ba&since=2020-01-01T00:00:00Z")
+        .await
+        .json();
+    assert_eq!(listed["tasks"][0]["key"], "bad");
+    let none = found("/tasks?error=rejected&until=2020-01-01T00:00:00Z")
+        .await
+        .json();
+    assert_eq!(none["tasks"], json!([]));
+
+    let asked = r#"{"action": "retry", "selection": {"route": "things", "error": "rejected"}}"#;
+    let preview = work.ask("POST", "/tasks/preview", asked).await.json();
+    assert_eq!(preview["summary"], "1 task: 1 would now succeed in a dry run");
+    assert_eq!(
+        preview["selection"]["states"],
+        json!(["dead"]),
+        "the filter is echoed"
+    );
+    assert_eq!(found("/operations").await.json(), json!([]));
+    let execute = json!({ "token": preview["token"] }).to_string();
+    let begun = work.ask("POST", "/operations", &execute).await;
+    assert_eq!(
+        (begun.status, &begun.json()["operation"]["by"]),
+        (202, &json!("socket"))
+    );
+    let id = begun.json()["operation"]["id"].as_str().unwrap().to_owned();
+    let start = Instant::now();
+    let shown = loop {
+        let shown = work.ask("GET", &format!("/operations/{id}"), "").await.json();
+        if shown["operation"]["state"] != "running" {
+            break shown;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{shown}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    };
+    let counts = |shown: &Value| ["done", "total", "succeeded"].map(|name| shown["operation"][name].clone());
+    assert_eq!(counts(&shown), [json!(1), json!(1), json!(1)]);
+    work.engine.wait_settled().await;
+    let again = work.ask("POST", "/operations", &execute).await.json();
+    assert_eq!(again["operation"]["ended_at"], shown["operation"]["ended_at"]);
+    assert_eq!(
+        found("/operations").await.json()[0]["operation"]["id"],
+        id.as_str()
+    );
+    assert_eq!(found("/tasks?state=dead").await.json()["tasks"], json!([]));
+
+    let replay = found("/tasks?key=bad").await.json()["tasks"][0]["id"].clone();
+    let path = format!("/tasks/{}/replay", replay.as_str().unwrap());
+    assert_eq!(work.ask("POST", &path, r#"{"force": true}"#).await.status, 200);
+    assert_eq!(work.ask("POST", &path, r#"{"frce": true}"#).await.status, 422);
+
+    for (method, path, body, status, part) in [
+        ("GET", "/tasks?error=rejektd", "", 422, "did you mean `rejected`?"),
+        ("GET", "/tasks?since=noon", "", 422, "is not a time"),
+        (
+            "POST",
+            "/tasks/preview",
+            r#"{"action": "retry", "selection": {}}"#,
+            422,
+            "every task",
+        ),
+        (
+            "POST",
+            "/tasks/preview",
+            r#"{"action": "retry", "selection": {"states": ["ded"]}}"#,
+            422,
+            "unknown variant `ded`",
+        ),
+        (
+            "POST",
+            "/operations",
+            r#"{"token": "x"}"#,
+            422,
+            "is not the token",
+        ),
+        (
+            "POST",
+            "/operations",
+            r#"{"token": "018f0000-0000-7000-8000-000000000000"}"#,
+            404,
+            "make a new preview",
+        ),
+        (
+            "GET",
+            "/operations/018f0000-0000-7000-8000-000000000000",
+            "",
+            404,
+            "no operation",
+        ),
+    ] {
+        let said = work.ask(method, path, body).await;
+        assert!(
+            said.status == status && said.text.contains(part),
+            "{path}: {}",
+            said.text
+        );
+    }
+    let late = work.ask("POST", &format!("/operations/{id}/pause"), "").await;
+    assert!(
+        late.status == 409 && late.text.contains("is done and cannot be paused"),
+        "{}",
+        late.text
     );
 }

@@ -108,7 +108,7 @@ fn a_call_cut_off_by_the_end_of_the_process_is_for_a_person() {
         engine
     });
     drop(engine);
-    first.shutdown_background();
+    first.shutdown_timeout(std::time::Duration::from_secs(20));
     world.target.mute.store(false, Ordering::SeqCst);
     let second = tokio::runtime::Runtime::new().unwrap();
     second.block_on(async {

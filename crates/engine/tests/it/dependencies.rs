@@ -12,8 +12,12 @@ const WAITS: Setup = Setup {
     split_children: None,
     schema: None,
     writes_lines: false,
+    keeps_all: false,
+    trace: None,
+    release: 0,
     extra: Vec::new(),
     webhook: false,
+    reply_within_ms: None,
     source_steps: Vec::new(),
 };
 

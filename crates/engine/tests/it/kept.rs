@@ -43,7 +43,10 @@ async fn a_dead_claimant_loses_its_mark_to_the_next_and_is_a_duplicate_when_trie
     assert_eq!(world.target.log(), ["t2", "t1"]);
     assert_eq!(world.keys(State::Dead).await, ["t0"]);
     let dead = world.tasks(State::Dead).await[0].id;
-    engine.replay(&dead).await.unwrap();
+    engine
+        .replay(&dead, weir_engine::Deed::new(weir_engine::Action::Replay))
+        .await
+        .unwrap();
     world.settle(&engine).await;
     assert_eq!(world.keys(State::Skipped).await, ["t0"]);
     assert_eq!(world.target.log(), ["t2", "t1"]);

@@ -1,11 +1,13 @@
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
-use weir_engine::{Action, relations};
+use weir_engine::{Action, Correction, Deed, Engine, Set, relations};
 use weir_model::task::State;
-use weir_model::{Error, Kind};
+use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::Delivered;
 
+use crate::operations::{ended, these};
 use crate::world::{Setup, World, scope};
 
 fn split() -> Setup {
@@ -136,11 +138,126 @@ async fn a_cancelled_child_leaves_no_memory_and_its_replay_starts_behind_the_spl
     let dead = world.tasks(State::Dead).await.remove(0);
     engine.act(&dead.id, Action::Cancel).await.unwrap();
     assert_eq!(delivered(&world, "a").await, None);
-    let again = engine.replay(&dead.id).await.unwrap();
+    let again = engine.replay(&dead.id, Deed::new(Action::Replay)).await.unwrap();
     world.settle(&engine).await;
     assert_eq!(world.target.log(), ["a1"]);
     let replayed = world.store.task(&again).await.unwrap().unwrap();
     assert_eq!(replayed.row.state, State::Done);
+    engine.stop().await;
+}
+
+/// Does it with these tasks in one operation; none is refused.
+async fn bulk(engine: &Engine, deed: Deed, tasks: &[TaskId]) {
+    let preview = engine.preview(deed, these(tasks)).await.unwrap();
+    let id = preview.token.unwrap_or_else(|| panic!("{}", preview.summary));
+    engine.execute(&id, "anna").await.unwrap();
+    let operation = ended(engine, &id).await;
+    assert_eq!(operation.succeeded, tasks.len() as u64, "{operation:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_that_are_ended_in_bulk_end_their_family() {
+    let rows = vec![
+        order("a", &["a1", "a2"]),
+        order("b", &["b1", "b2"]),
+        order("c", &["c1", "c2"]),
+    ];
+    let world = World::new(10, rows);
+    for key in ["a1", "a2", "b1", "b2", "c2"] {
+        world.target.fail(key, [Error::new(Kind::Rejected, "no")]);
+    }
+    let engine = world.engine(&split()).await;
+    world.run(&engine).await;
+    let dead = world.tasks(State::Dead).await;
+    let of = |order: &str| -> Vec<TaskId> {
+        let children = dead.iter().filter(|task| task.key.starts_with(order));
+        children.map(|task| task.id).collect()
+    };
+    bulk(&engine, Deed::new(Action::Skip), &of("a")).await;
+    // The operation is stored as done with its last tasks, and the family is told behind them.
+    let start = Instant::now();
+    while delivered(&world, "a").await.is_none() {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "the family is not told"
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(delivered(&world, "a").await.unwrap().hash.is_some());
+
+    bulk(&engine, Deed::new(Action::Cancel), &of("b")).await;
+    bulk(&engine, Deed::new(Action::Cancel), &of("c")).await;
+    assert_eq!(delivered(&world, "b").await, None);
+    assert_eq!(delivered(&world, "c").await, None);
+    assert_eq!(
+        world.store.documents("families/test/dev/things").await.unwrap(),
+        [],
+        "nothing of it is remembered later"
+    );
+
+    bulk(&engine, Deed::new(Action::Replay), &of("b")).await;
+    world.settle(&engine).await;
+    let mut log = world.target.log();
+    log.sort();
+    assert_eq!(log, ["b1", "b2", "c1"], "replays begin behind the split");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_is_corrected_with_the_key_that_the_split_gave_it() {
+    let world = World::new(10, vec![order("a", &["a1"])]);
+    world.target.fail("a1", [Error::new(Kind::Rejected, "no")]);
+    let engine = world.engine(&split()).await;
+    world.run(&engine).await;
+    let dead = world.tasks(State::Dead).await.remove(0);
+    let correction = Correction {
+        set: Some(Set {
+            path: "no".to_owned(),
+            value: json!("other"),
+        }),
+        ..Correction::default()
+    };
+    bulk(&engine, Deed::correct(correction), &[dead.id]).await;
+    world.settle(&engine).await;
+    assert_eq!(world.target.table.lock().unwrap()["a1"]["no"], "other");
+    engine.stop().await;
+}
+
+/// The route: unchanged, split, set (`size` from the field `no`), write.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_is_replayed_from_a_step_behind_its_split_and_from_no_other() {
+    let world = World::new(10, vec![order("a", &["a1"])]);
+    let mut setup = split();
+    setup.extra.push((None, "set", json!({ "size": "no" })));
+    let engine = world.engine(&setup).await;
+    world.run(&engine).await;
+    let done = world.tasks(State::Done).await;
+    let child = done.iter().find(|task| task.key == "a1").unwrap().id;
+    let from = |step: &str| Deed {
+        from: Some(step.to_owned()),
+        ..Deed::new(Action::Replay)
+    };
+    for step in ["unchanged", "split"] {
+        let refused = engine.replay(&child, from(step)).await.unwrap_err();
+        assert_eq!(
+            (refused.kind, refused.get("field")),
+            (Kind::Conflict, Some("from"))
+        );
+        assert!(
+            refused.message.contains("was made by the step `split`"),
+            "{refused}"
+        );
+    }
+    let again = engine.replay(&child, from("write")).await.unwrap();
+    world.settle(&engine).await;
+    let shown = world.store.task(&again).await.unwrap().unwrap();
+    assert_eq!(shown.row.state, State::Done);
+    let record = weir_engine::payload::unpack(&shown.attempts[0].2).unwrap();
+    let steps = record["steps"].as_array().unwrap();
+    assert_eq!((steps.len(), &steps[0]["step"]), (1, &json!("write")));
+    assert_eq!(record["start"]["entity"]["size"], "a1");
+    assert!(relations(shown.effects).0.parent.is_some());
+    assert_eq!(world.target.log(), ["a1", "a1"]);
     engine.stop().await;
 }
 
@@ -158,7 +275,7 @@ fn a_crash_loses_no_child_and_splits_nothing_twice() {
         engine
     });
     drop(engine);
-    first.shutdown_background();
+    first.shutdown_timeout(Duration::from_secs(20));
     world.target.held.store(false, Ordering::SeqCst);
     world.target.busy.lock().unwrap().clear();
 

@@ -46,6 +46,8 @@ pub(crate) struct Source {
     pub(crate) page: usize,
     pub(crate) reads: Mutex<Vec<ReadRequest>>,
     pub(crate) failures: Mutex<VecDeque<Error>>,
+    /// The page at this place fails once.
+    failing_page: Mutex<Option<u64>>,
     description: Description,
 }
 
@@ -56,8 +58,13 @@ impl Source {
             page,
             reads: Mutex::default(),
             failures: Mutex::default(),
+            failing_page: Mutex::default(),
             description: description("code"),
         }
+    }
+
+    pub(crate) fn fail_page(&self, place: u64) {
+        *self.failing_page.lock().unwrap() = Some(place);
     }
 
     /// Replaces the row of this code, or adds it.
@@ -84,6 +91,15 @@ impl Connection for Source {
             return Err(error);
         }
         let start = request.page.as_ref().and_then(Value::as_u64).unwrap_or(0) as usize;
+        if self
+            .failing_page
+            .lock()
+            .unwrap()
+            .take_if(|page| *page == start as u64)
+            .is_some()
+        {
+            return Err(Error::new(Kind::Bug, "the page is not JSON"));
+        }
         let since = request.since.as_ref().map(|(_, at)| at.as_second());
         let rows = self.rows.lock().unwrap();
         let all: Vec<&Value> = rows

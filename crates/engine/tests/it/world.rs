@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use weir_engine::Engine;
-use weir_engine::configuration::{Configuration, Lookup, On, Route, Step, WaitsFor, Webhook};
+use weir_engine::configuration::{Configuration, Lookup, On, Reply, Route, Step, Trigger, WaitsFor, Webhook};
 use weir_model::config::{Read, RouteLimits, Switch, Trace};
 use weir_model::dependency::Settled;
 use weir_model::task::State;
@@ -48,8 +48,15 @@ pub(crate) struct Setup {
     pub(crate) writes_lines: bool,
     /// Entities arrive under `events` of a body, told apart by `event`, instead of being read.
     pub(crate) webhook: bool,
+    /// Callers of the webhook are answered; so long they wait.
+    pub(crate) reply_within_ms: Option<u64>,
     /// Steps of the source: kind and parameters.
     pub(crate) source_steps: Vec<(&'static str, Value)>,
+    /// Versions of a key do not replace each other.
+    pub(crate) keeps_all: bool,
+    pub(crate) trace: Option<Trace>,
+    /// So many releases are younger than the first.
+    pub(crate) release: u64,
     /// Steps before the write: `when` (a field), kind and parameters.
     pub(crate) extra: Vec<(Option<&'static str>, &'static str, Value)>,
 }
@@ -78,6 +85,17 @@ impl World {
             .unwrap()
     }
 
+    /// An engine of another project on the same store.
+    pub(crate) async fn stranger(&self) -> Engine {
+        let configuration = Configuration {
+            scope: Scope::new("other", "dev"),
+            ..self.configuration(&Setup::default())
+        };
+        Engine::start_idle(configuration, self.store.clone(), context())
+            .await
+            .unwrap()
+    }
+
     /// One run of the route, until nothing moves any more.
     pub(crate) async fn run(&self, engine: &Engine) {
         engine.run("things", "manual").await.unwrap();
@@ -94,12 +112,21 @@ impl World {
     }
 
     pub(crate) async fn tasks(&self, state: State) -> Vec<TaskRow> {
-        let query = TaskQuery {
+        let mut query = TaskQuery {
+            scope: Some(scope()),
             states: vec![state],
-            limit: 10_000,
+            limit: 1_000,
             ..TaskQuery::default()
         };
-        self.store.tasks(&query).await.unwrap().tasks
+        let mut tasks = Vec::new();
+        loop {
+            let page = self.store.tasks(&query).await.unwrap();
+            tasks.extend(page.tasks);
+            query.page = page.next;
+            if query.page.is_none() {
+                return tasks;
+            }
+        }
     }
 
     pub(crate) async fn keys(&self, state: State) -> Vec<String> {
@@ -108,7 +135,7 @@ impl World {
         keys
     }
 
-    fn configuration(&self, setup: &Setup) -> Configuration {
+    pub(crate) fn configuration(&self, setup: &Setup) -> Configuration {
         let read = || Read {
             connection: "source".to_owned(),
             entity: "things".to_owned(),
@@ -137,7 +164,7 @@ impl World {
         let waits_for = if setup.waits_for_parent {
             vec![WaitsFor {
                 on: On::Route("things".to_owned()),
-                keys: field("parent"),
+                keys: Some(field("parent")),
                 settled: Settled::Delivered,
                 when_delivered: None,
                 timeout_ms: 1_000_000,
@@ -153,7 +180,7 @@ impl World {
                 each: Some(field("events")),
                 dedupe: Some(field("event")),
             }),
-            every_ms: None,
+            trigger: Trigger::Asked,
             schema: setup.schema.as_ref().map(|schema| {
                 weir_sdk::checker::Checker::compile(&weir_checks::JsonSchema::new(), schema).unwrap()
             }),
@@ -164,13 +191,19 @@ impl World {
                 .map(|(kind, parameters)| step(kind, parameters.clone()))
                 .collect(),
             steps,
+            reply: setup.reply_within_ms.map(|deadline_ms| Reply {
+                status: 200,
+                headers: BTreeMap::new(),
+                body: Arc::new(Told),
+                deadline_ms,
+            }),
             waits_for,
             resend_on: if setup.looks_up {
                 vec!["sizes".to_owned()]
             } else {
                 Vec::new()
             },
-            latest_only: !setup.webhook,
+            latest_only: !setup.webhook && !setup.keeps_all,
             policy: retry::Policy {
                 first_ms: 5,
                 factor: 1.5,
@@ -181,7 +214,7 @@ impl World {
                 split_children: setup.split_children.unwrap_or(1_000),
                 ..RouteLimits::default()
             },
-            trace: Trace::Full,
+            trace: setup.trace.unwrap_or(Trace::Full),
             switch: Switch::On,
         };
         let sizes = Lookup::Refreshed {
@@ -198,7 +231,7 @@ impl World {
         connections.insert("sizes".to_owned(), SIZES.with(Arc::clone));
         Configuration {
             scope: scope(),
-            release: 1,
+            release: 1 + setup.release,
             vars: json!({}),
             connections,
             routes: BTreeMap::from([("things".to_owned(), route)]),
@@ -266,6 +299,21 @@ pub(crate) fn field(name: &'static str) -> Arc<dyn Expression> {
 impl Expression for Field {
     fn evaluate(&self, input: &Value, _: &expressions::Scope<'_>) -> Result<Option<Value>, Error> {
         Ok(input.get(&self.0).cloned())
+    }
+}
+
+/// `{ "entity": $, "source": $source, "steps": $steps, "state": $task.state }`; fails for an entity that says `fail_reply`.
+struct Told;
+
+impl Expression for Told {
+    fn evaluate(&self, input: &Value, scope: &expressions::Scope<'_>) -> Result<Option<Value>, Error> {
+        let bound = |name| scope.bindings.iter().find(|(bound, _)| *bound == name).unwrap().1;
+        if input.get("fail_reply").is_some() {
+            return Err(Error::new(weir_model::Kind::Invalid, "not a number"));
+        }
+        Ok(Some(json!({
+            "entity": input, "source": bound("source"), "steps": bound("steps"), "state": bound("task")["state"]
+        })))
     }
 }
 
@@ -399,7 +447,7 @@ impl Clock for SystemClock {
     }
 }
 
-struct SystemDice;
+pub(crate) struct SystemDice;
 
 impl Dice for SystemDice {
     fn roll(&self) -> f64 {
@@ -410,7 +458,7 @@ impl Dice for SystemDice {
     }
 }
 
-struct NoHttp;
+pub(crate) struct NoHttp;
 
 #[async_trait]
 impl Http for NoHttp {

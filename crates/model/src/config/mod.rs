@@ -15,6 +15,6 @@ pub use project::{
     Defaults, Environment, Project, Retention, Retry, RouteLimits, SecretSource, Switch, Trace,
 };
 pub use quantity::{Bytes, Rate, Span};
-pub use route::{Entity, Link, OnError, Read, Route, Source, Step, WaitsFor, Write, WriteMode};
+pub use route::{After, Entity, Link, OnError, Read, Route, Source, Step, WaitsFor, Write, WriteMode};
 pub use shape::OneOrMany;
-pub use webhook::{Algorithm, Encoding, HeaderIs, Hmac, Verify, Webhook};
+pub use webhook::{Algorithm, Encoding, HeaderIs, Hmac, Reply, Verify, Webhook};

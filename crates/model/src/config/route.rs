@@ -7,8 +7,9 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{OneOrMany, Retry, RouteLimits, Span, Trace, Webhook};
+use super::{OneOrMany, Reply, Retry, RouteLimits, Span, Trace, Webhook};
 use crate::dependency::Settled;
+use crate::schedule::CatchUp;
 
 /// `routes/NAME.yaml`: source, steps, writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,9 @@ pub struct Route {
     /// The last step of most routes.
     #[serde(default)]
     pub write: Option<Write>,
+    /// Of a webhook: the caller is answered with what came of the steps.
+    #[serde(default)]
+    pub reply: Option<Reply>,
     /// What must be there before a task starts; all of it must hold.
     #[serde(default)]
     pub waits_for: Vec<WaitsFor>,
@@ -66,6 +70,20 @@ pub struct Source {
     /// Run this often: `5m`.
     #[serde(default)]
     pub every: Option<Span>,
+    /// Run at times of the wall clock, in the five fields of cron (minute, hour, day of month, month, day of week):
+    /// `0 6 * * 1-5`.
+    #[serde(default)]
+    pub cron: Option<String>,
+    /// The time zone of `cron`, by its IANA name: `Europe/Berlin`; default `UTC`.
+    #[serde(default)]
+    pub timezone: Option<String>,
+    /// What happens to turns of `every` or `cron` that came while Weir was not running: `latest` (default) makes one run
+    /// for all of them, `all` one for each, `none` leaves them out.
+    #[serde(default)]
+    pub catch_up: Option<CatchUp>,
+    /// Run when runs of these routes have settled.
+    #[serde(default)]
+    pub after: Option<After>,
     /// Run only when asked to.
     #[serde(default)]
     pub manual: bool,
@@ -91,6 +109,15 @@ pub struct Read {
     /// Sub-resources, nested under their name: `{ options: attribute-options }`.
     #[serde(default)]
     pub with: BTreeMap<String, String>,
+}
+
+/// The routes that go before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct After {
+    /// A run starts when a run of each of them, begun after this route's last run began, has settled: its source was read
+    /// to the end, and none of its tasks is queued, running or retrying.
+    pub routes: Vec<String>,
 }
 
 /// One step: a kind with its parameters, and what every step may say.
@@ -195,7 +222,7 @@ pub enum WriteMode {
     Delete,
 }
 
-/// One dependency. Either `route` and `keys`, or `link` and `keys`.
+/// One dependency: `route` and `keys`, `link` and `keys`, or `run`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitsFor {
@@ -205,8 +232,13 @@ pub struct WaitsFor {
     /// A pair that must be known.
     #[serde(default)]
     pub link: Option<Link>,
-    /// JSONata on the entity as it left the source: one key or a list; nothing means nothing to wait for.
-    pub keys: String,
+    /// A route of this project: a run of it that started after this task's run must have settled.
+    #[serde(default)]
+    pub run: Option<String>,
+    /// JSONata on the entity as it left the source: one key or a list; nothing means nothing to wait for. With `route` and
+    /// `link`.
+    #[serde(default)]
+    pub keys: Option<String>,
     /// `processed` is also content with a key that a filter skipped.
     #[serde(default)]
     pub settled: Settled,

@@ -1,5 +1,9 @@
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::Span;
 
 /// Entities that others send to `/hooks/PROJECT/ENVIRONMENT/ROUTE` as JSON: one, or a list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -76,4 +80,22 @@ pub enum Encoding {
     #[default]
     Hex,
     Base64,
+}
+
+/// The answer to a webhook's caller: what came of the steps, instead of "stored".
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// Default 200.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// JSONata on the entity as it left the last step, with `$steps`, `$source`, `$task` (`id`, `key`, `attempt`, `state`,
+    /// `reason`), `$run` and `$vars`: `{ "price": $steps.price.net }`.
+    pub body: String,
+    /// Headers of the answer, as they stand here. Without a Content-Type it is JSON.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// How long the caller waits at most; default `2s`, at most `60s`. Then the answer is 504, and the task goes on.
+    #[serde(default)]
+    pub deadline: Option<Span>,
 }

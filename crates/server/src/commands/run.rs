@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use weir_engine::Status;
 
+use crate::cli::Run;
 use crate::commands::serve::stopped;
 use crate::exit::Exit;
 use crate::online::{Client, quoted};
@@ -15,16 +16,23 @@ use crate::runtime::Start;
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-pub(crate) async fn run(places: &Places, route: &str, output: Output) -> anyhow::Result<Exit> {
+pub(crate) async fn run(places: &Places, options: &Run, output: Output) -> anyhow::Result<Exit> {
     let client = Client::open(places, Start::Idle, output).await?;
-    let result = settle(&client, route, output).await;
+    let result = settle(&client, options, output).await;
     client.close().await;
     result
 }
 
-async fn settle(client: &Client, route: &str, output: Output) -> anyhow::Result<Exit> {
+async fn settle(client: &Client, options: &Run, output: Output) -> anyhow::Result<Exit> {
+    let route = options.route.as_str();
+    let ask = json!({
+        "since": options.since,
+        "until": options.until,
+        "full": options.full,
+        "where_read": options.where_read,
+    });
     client
-        .send("POST", "/runs", Some(&json!({ "route": route })))
+        .send("POST", &format!("/routes/{}/runs", quoted(route)), Some(&ask))
         .await?;
     let mut progress = Progress::new(output);
     let stop = stopped();

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use crate::cli::Tasks;
+use crate::cli::{Find, Tasks, Which};
+use crate::commands::bulk;
 use crate::exit::Exit;
 use crate::online::{Client, quoted};
 use crate::output::{Output, table};
@@ -16,50 +17,50 @@ pub(crate) async fn run(places: &Places, what: Tasks, output: Output) -> anyhow:
     let acts = !matches!(what, Tasks::List { .. } | Tasks::Show { .. });
     let client = Client::open(places, if acts { Start::Idle } else { Start::Store }, output).await?;
     let result = match what {
-        Tasks::List {
-            route,
-            state,
-            key,
-            limit,
-        } => list(&client, route, &state, key, limit, output).await,
+        Tasks::List { find, limit } => list(&client, &find, limit, output).await,
         Tasks::Show { id } => show(&client, &id, output).await,
-        Tasks::Retry { id } => act(&client, &id, "retry", None, output).await,
-        Tasks::Skip { id } => act(&client, &id, "skip", None, output).await,
-        Tasks::Cancel { id } => act(&client, &id, "cancel", None, output).await,
-        Tasks::Release { id } => act(&client, &id, "release", None, output).await,
+        Tasks::Retry(which) => act(&client, which, json!({ "action": "retry" }), output).await,
+        Tasks::Skip(which) => act(&client, which, json!({ "action": "skip" }), output).await,
+        Tasks::Cancel(which) => act(&client, which, json!({ "action": "cancel" }), output).await,
+        Tasks::Release(which) => act(&client, which, json!({ "action": "release" }), output).await,
         Tasks::Correct {
-            id,
+            which,
             set,
             patch,
             entity,
         } => {
             let correction = correction(set.as_deref(), patch.as_deref(), entity.as_deref())?;
-            act(&client, &id, "correct", Some(&correction), output).await
+            let deed = json!({ "action": "correct", "correction": correction });
+            act(&client, which, deed, output).await
+        }
+        Tasks::Replay {
+            which,
+            force,
+            from,
+            release,
+        } => {
+            let deed = json!({ "action": "replay", "force": force, "from": from, "release": release.word() });
+            act(&client, which, deed, output).await
         }
         Tasks::Answer { id, set, entity } => {
             let given = correction(set.as_deref(), None, entity.as_deref())?;
-            act(&client, &id, "answer", Some(&given), output).await
+            one(
+                &client,
+                &id,
+                &json!({ "action": "answer", "answer": given }),
+                output,
+            )
+            .await
         }
-        Tasks::Replay { id } => act(&client, &id, "replay", None, output).await,
     };
     client.close().await;
     result
 }
 
-async fn list(
-    client: &Client,
-    route: Option<String>,
-    states: &[String],
-    key: Option<String>,
-    limit: usize,
-    output: Output,
-) -> anyhow::Result<Exit> {
+async fn list(client: &Client, find: &Find, limit: usize, output: Output) -> anyhow::Result<Exit> {
     let mut query = format!("/tasks?limit={limit}");
-    let state = (!states.is_empty()).then(|| states.join(","));
-    for (name, value) in [("route", route), ("state", state), ("key", key)] {
-        if let Some(value) = value {
-            query.push_str(&format!("&{name}={}", quoted(&value)));
-        }
+    for (name, value) in bulk::parameters(find)? {
+        query.push_str(&format!("&{name}={}", quoted(&value)));
     }
     let page = client.get(&query).await?;
     output.answer(&page, || {
@@ -194,15 +195,25 @@ fn correction(set: Option<&str>, patch: Option<&Path>, entity: Option<&Path>) ->
     })
 }
 
-async fn act(
-    client: &Client,
-    id: &str,
-    action: &str,
-    body: Option<&Value>,
-    output: Output,
-) -> anyhow::Result<Exit> {
+/// One task at once; more of them by a preview.
+async fn act(client: &Client, which: Which, deed: Value, output: Output) -> anyhow::Result<Exit> {
+    let selection = bulk::selection(&which)?;
+    match &which.ids[..] {
+        [id] if !which.dry_run => one(client, id, &deed, output).await,
+        _ => bulk::act(client, &which, selection, deed, output).await,
+    }
+}
+
+async fn one(client: &Client, id: &str, deed: &Value, output: Output) -> anyhow::Result<Exit> {
+    let action = deed["action"].as_str().unwrap_or_default();
+    let body = match action {
+        "correct" => Some(deed["correction"].clone()),
+        "answer" => Some(deed["answer"].clone()),
+        "replay" => Some(json!({ "force": deed["force"], "from": deed["from"], "release": deed["release"] })),
+        _ => None,
+    };
     let mut answer = client
-        .send("POST", &format!("/tasks/{}/{action}", quoted(id)), body)
+        .send("POST", &format!("/tasks/{}/{action}", quoted(id)), body.as_ref())
         .await?;
     if let Some(engine) = client.running().and_then(|running| running.engine.as_ref()) {
         // Nobody goes on when this process ends, so the task is seen through.

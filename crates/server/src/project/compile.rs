@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use weir_engine::configuration::{Lookup, On, Route, WaitsFor, Webhook};
+use weir_engine::configuration::{Lookup, On, Reply, Route, WaitsFor, Webhook};
 use weir_model::config::{self, Switch};
 use weir_model::{Address, Finding};
 use weir_sdk::checker::Schema;
@@ -13,7 +13,7 @@ use weir_sdk::expressions::{Expression, Expressions};
 use weir_sdk::step::Placed;
 
 use super::steps::{Site, borrowed};
-use super::{Part, Project, webhook};
+use super::{Part, Project, triggers, webhook};
 use crate::wiring::Wiring;
 
 /// A task waits this long for what it needs, unless its route says otherwise.
@@ -93,6 +93,10 @@ impl Compiler<'_> {
             Some(webhook) => Some(self.webhook(document, webhook)?),
             None => None,
         };
+        let reply = match &route.reply {
+            Some(reply) => Some(self.reply(document, reply)?),
+            None => None,
+        };
         let defaults = &self.project.settings.value.defaults;
         let mut limits = route.limits.clone().unwrap_or_else(|| defaults.limits.clone());
         let says_queue = |written: &Value, path| written.pointer(path).is_some();
@@ -108,15 +112,12 @@ impl Compiler<'_> {
             changed_since: route.source.changed_since.clone(),
             latest_only: route.latest_only.unwrap_or(webhook.is_none()),
             webhook,
-            every_ms: route
-                .source
-                .every
-                .map(|span| span.ms)
-                .filter(|_| !route.source.manual),
+            trigger: triggers::trigger(self.project, name, part, self.findings)?,
             schema: self.entity_schema(document, route.entity.schema.as_deref()),
             key: key?,
             source_steps,
             steps,
+            reply,
             waits_for: waits.into_iter().collect::<Option<_>>()?,
             resend_on: route.source.resend_on.clone(),
             policy: route.retry.policy(&defaults.retry),
@@ -147,6 +148,15 @@ impl Compiler<'_> {
         Some(Webhook {
             each: each?,
             dedupe: dedupe?,
+        })
+    }
+
+    fn reply(&mut self, document: &Document, reply: &config::Reply) -> Option<Reply> {
+        Some(Reply {
+            status: reply.status.unwrap_or(webhook::REPLY_STATUS),
+            headers: reply.headers.clone(),
+            body: self.expression(document, &["reply", "body"], &reply.body)?,
+            deadline_ms: reply.deadline.map_or(webhook::DEADLINE_MS, |span| span.ms),
         })
     }
 
@@ -197,28 +207,47 @@ impl Compiler<'_> {
     fn waits(&mut self, document: &Document, i: usize, waits: &config::WaitsFor) -> Option<WaitsFor> {
         let index = i.to_string();
         let place = |field: &'static str| ["waits_for".to_owned(), index.clone(), field.to_owned()];
-        let keys = place("keys");
-        let keys = self.expression(document, &borrowed(&keys), &waits.keys);
+        let keys = match &waits.keys {
+            Some(text) => Some(self.expression(document, &borrowed(&place("keys")), text)?),
+            None => None,
+        };
         let when_delivered = match &waits.when_delivered {
             Some(text) => Some(self.expression(document, &borrowed(&place("when_delivered")), text)?),
             None => None,
         };
-        let on = match (&waits.route, &waits.link) {
-            (Some(route), None) => On::Route(route.clone()),
-            (None, Some(link)) => On::Link(Address {
+        let mut complain = |code, message: &str| {
+            let finding = document.finding(&["waits_for", &index], code, message);
+            self.findings.push(finding);
+        };
+        let on = match (&waits.route, &waits.link, &waits.run) {
+            (Some(route), None, None) => On::Route(route.clone()),
+            (None, Some(link), None) => On::Link(Address {
                 connection: link.connection.clone(),
                 entity: link.entity.clone(),
             }),
+            (None, None, Some(run)) => On::Run(run.clone()),
             _ => {
-                let message = "a dependency names either a `route` or a `link`";
-                self.findings
-                    .push(document.finding(&["waits_for", &index], "wrong-value", message));
+                let message = "a dependency names one of `route`, `link` and `run`";
+                complain("wrong-value", message);
                 return None;
             }
         };
+        match (&on, &keys) {
+            (On::Run(_), Some(_)) => {
+                let message = "`run` waits for a whole run: `keys` belongs to `route` or `link`";
+                complain("wrong-value", message);
+                return None;
+            }
+            (On::Route(_) | On::Link(_), None) => {
+                let message = "the key `keys` is missing: which keys must be there?";
+                complain("missing-key", message);
+                return None;
+            }
+            _ => {}
+        }
         Some(WaitsFor {
             on,
-            keys: keys?,
+            keys,
             settled: waits.settled,
             when_delivered,
             timeout_ms: waits.timeout.map_or(WAIT_MS, |span| span.ms),

@@ -18,6 +18,7 @@ mod schemas;
 mod settings;
 mod steps;
 mod substitution;
+mod triggers;
 mod used;
 mod webhook;
 

@@ -6,9 +6,10 @@ use serde_json::Value;
 use weir_model::config::{self, Switch, WriteMode};
 use weir_model::{Finding, did_you_mean};
 use weir_sdk::Catalog;
+use weir_sdk::document::Document;
 
 use super::reads::Place;
-use super::{Part, Project, steps, webhook};
+use super::{Part, Project, steps, triggers, webhook};
 
 pub(super) fn check(project: &Project, catalog: &Catalog, findings: &mut Vec<Finding>) {
     for (name, part) in &project.routes {
@@ -38,6 +39,7 @@ pub(super) fn check(project: &Project, catalog: &Catalog, findings: &mut Vec<Fin
         }
     }
     cycles(project, findings);
+    triggers::cycles(project, findings);
     literals(project, findings);
     map_schemas(project, findings);
     unused(project, catalog, findings);
@@ -75,10 +77,6 @@ fn route(
             }
             .changed_since(field, description);
         }
-    }
-    if route.source.every.is_some() && route.source.manual {
-        let message = "a source is run either `every` so often or only when asked (`manual`)";
-        findings.push(document.finding(&["source", "manual"], "wrong-value", message));
     }
     if let Some(schema) = &route.entity.schema
         && !project.schemas.contains(schema)
@@ -184,36 +182,19 @@ fn waits_for(
     findings: &mut Vec<Finding>,
 ) {
     let (document, index) = (&part.document, i.to_string());
-    if let Some(awaited) = &waits.route {
-        let place = ["waits_for", index.as_str(), "route"];
-        let switch = |route: &str| {
-            project
-                .environment
-                .value
-                .routes
-                .get(route)
-                .copied()
-                .unwrap_or_default()
-        };
-        if !is_route(project, awaited) {
-            let suggestion = did_you_mean(awaited, project.routes.keys().map(String::as_str));
-            let message = format!("there is no route `{awaited}` to wait for");
-            findings.push(
-                document
-                    .finding(&place, "unknown-route", message)
-                    .suggest(suggestion),
+    for (field, awaited) in [("route", &waits.route), ("run", &waits.run)] {
+        let Some(awaited) = awaited else { continue };
+        let place = ["waits_for", index.as_str(), field];
+        awaited_route(project, name, document, &place, awaited, findings);
+        if field == "run" {
+            triggers::has_runs(project, document, &place, awaited, findings);
+        }
+        if field == "run" && awaited == name {
+            let message = format!(
+                "a task of `{name}` cannot wait for the next run of `{name}` itself; to keep the order of its keys, \
+                 write `route` and `keys`"
             );
-        } else if switch(awaited) == Switch::Off && switch(name) != Switch::Off {
-            let environment = &project.scope.environment;
-            let message =
-                format!("`{name}` would wait for ever: the route `{awaited}` is off in `{environment}`");
-            let suggestion =
-                format!("switch `{awaited}` on in environments/{environment}.yaml, or `{name}` off too");
-            findings.push(
-                document
-                    .finding(&place, "awaits-off-route", message)
-                    .suggest(Some(suggestion)),
-            );
+            findings.push(document.finding(&place, "cycle", message));
         }
     }
     if let Some(link) = &waits.link {
@@ -232,6 +213,35 @@ fn waits_for(
     }
 }
 
+/// A route that another one waits for must be there, and on where the other is.
+pub(super) fn awaited_route(
+    project: &Project,
+    name: &str,
+    document: &Document,
+    place: &[&str],
+    awaited: &str,
+    findings: &mut Vec<Finding>,
+) {
+    let switch = |route: &str| {
+        let routes = &project.environment.value.routes;
+        routes.get(route).copied().unwrap_or_default()
+    };
+    if !is_route(project, awaited) {
+        let suggestion = did_you_mean(awaited, project.routes.keys().map(String::as_str));
+        let message = format!("there is no route `{awaited}` to wait for");
+        let finding = document.finding(place, "unknown-route", message);
+        findings.push(finding.suggest(suggestion));
+    } else if switch(awaited) == Switch::Off && switch(name) != Switch::Off {
+        let environment = &project.scope.environment;
+        let message =
+            format!("`{name}` would wait for ever: the route `{awaited}` is off in `{environment}`");
+        let suggestion =
+            format!("switch `{awaited}` on in environments/{environment}.yaml, or `{name}` off too");
+        let finding = document.finding(place, "awaits-off-route", message);
+        findings.push(finding.suggest(Some(suggestion)));
+    }
+}
+
 /// A route may wait for itself (a tree). A ring of several is allowed and nearly always a mistake.
 fn cycles(project: &Project, findings: &mut Vec<Finding>) {
     let awaited = |name: &str| -> Vec<&str> {
@@ -239,7 +249,7 @@ fn cycles(project: &Project, findings: &mut Vec<Finding>) {
         route
             .into_iter()
             .flat_map(|part| &part.value.waits_for)
-            .filter_map(|w| w.route.as_deref())
+            .filter_map(|w| w.route.as_deref().or(w.run.as_deref()))
             .collect()
     };
     for (name, part) in &project.routes {
@@ -255,7 +265,7 @@ fn cycles(project: &Project, findings: &mut Vec<Finding>) {
                         .collect::<Vec<_>>()
                         .join(" → ");
                     let message = format!(
-                        "routes wait for each other: {ring}; tasks whose keys do so too wait for ever"
+                        "routes wait for each other: {ring}; tasks that do so too, key by key, wait for ever"
                     );
                     let (line, column) = part.document.key_place(&["waits_for"]);
                     findings.push(Finding::warning(

@@ -14,9 +14,17 @@ use super::{Part, Project, Secrets};
 /// A webhook cannot pause its senders, only refuse them; so many tasks may queue up before it does.
 pub(super) const QUEUE: u64 = 100_000;
 
+pub(super) const REPLY_STATUS: u16 = 200;
+pub(super) const DEADLINE_MS: u64 = 2_000;
+/// The doors themselves do not wait much longer.
+const DEADLINE_MS_MAX: u64 = 60_000;
+
 /// What a source may say depends on what it is.
 pub(super) fn check(part: &Part<config::Route>, findings: &mut Vec<Finding>) {
     let (source, document) = (&part.value.source, &part.document);
+    if let Some(reply) = &part.value.reply {
+        check_reply(part, reply, findings);
+    }
     let Some(webhook) = &source.webhook else {
         if source.read.0.is_empty() {
             let message = "a source says where its entities come from: `read` or `webhook`";
@@ -81,9 +89,53 @@ pub(super) fn check(part: &Part<config::Route>, findings: &mut Vec<Finding>) {
     }
 }
 
+fn check_reply(part: &Part<config::Route>, reply: &config::Reply, findings: &mut Vec<Finding>) {
+    let document = &part.document;
+    match &part.value.source.webhook {
+        None => {
+            let (line, column) = document.key_place(&["reply"]);
+            let message = "`reply` answers the caller of a webhook, and this source has none";
+            findings.push(Finding::error(
+                "wrong-value",
+                &document.file,
+                line,
+                column,
+                message,
+            ));
+        }
+        Some(webhook) if webhook.each.is_some() => {
+            let message = "a `reply` is about one entity, and `each` may give many: take one of them out";
+            findings.push(document.finding(&["source", "webhook", "each"], "wrong-value", message));
+        }
+        Some(_) => {}
+    }
+    if reply.status.is_some_and(|status| !(200..=599).contains(&status)) {
+        let message = "the status of an answer lies between 200 and 599";
+        findings.push(document.finding(&["reply", "status"], "wrong-value", message));
+    }
+    if reply
+        .deadline
+        .is_some_and(|span| span.ms == 0 || span.ms > DEADLINE_MS_MAX)
+    {
+        let message = "a caller waits at least `1ms` and at most `60s`";
+        findings.push(document.finding(&["reply", "deadline"], "wrong-value", message));
+    }
+    for (name, value) in &reply.headers {
+        is_header(document, &["reply", "headers", name], name, findings);
+        if value.chars().any(|c| c.is_control()) || !value.is_ascii() {
+            let message = format!("`{value}` cannot be the value of a header: plain characters only");
+            findings.push(document.finding(&["reply", "headers", name], "wrong-value", message));
+        }
+    }
+}
+
 fn words_of_reading(source: &Source) -> Vec<&'static str> {
     let said = [
         ("every", source.every.is_some()),
+        ("cron", source.cron.is_some()),
+        ("timezone", source.timezone.is_some()),
+        ("after", source.after.is_some()),
+        ("catch_up", source.catch_up.is_some()),
         ("manual", source.manual),
         ("changed_since", source.changed_since.is_some()),
         ("resend_on", !source.resend_on.is_empty()),

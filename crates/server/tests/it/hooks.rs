@@ -173,9 +173,57 @@ fn a_webhook_says_who_may_send_and_nothing_about_reading() {
             wrong.push(format!("{to} (exit {})\n{}{}", said.code, said.out, said.err));
         }
     }
+    for (reply, place, words) in [
+        ("reply: { body: key }", "", "all good"),
+        ("reply: { body: \"key[\" }", "routes/orders.yaml:8:", "error["),
+        (
+            "reply: { body: key, status: 99 }",
+            "routes/orders.yaml:8:29:",
+            "between 200 and 599",
+        ),
+        (
+            "reply: { body: key, deadline: 2h }",
+            "routes/orders.yaml:8:31:",
+            "at most `60s`",
+        ),
+        (
+            "reply: { body: key, headers: { \"a b\": c } }",
+            "routes/orders.yaml:8:39:",
+            "cannot be the name of a header",
+        ),
+        (
+            "reply: { bodi: key }",
+            "routes/orders.yaml:8:10:",
+            "did you mean `body`?",
+        ),
+    ] {
+        let route = ROUTE.replace("    each: events\n", "    # one\n");
+        project(
+            &folder.path().join("p"),
+            &format!("{route}{reply}\n"),
+            "http://127.0.0.1:1",
+        );
+        let said = weir(&["check", "--project", text(&folder.path().join("p"))]);
+        let found = said
+            .out
+            .lines()
+            .any(|line| line.starts_with(place) && line.contains(words));
+        if !found || (said.code == 0) != place.is_empty() {
+            wrong.push(format!("{reply} (exit {})\n{}{}", said.code, said.out, said.err));
+        }
+    }
     project(
         &folder.path().join("p"),
-        "source: { manual: true }\nentity: { key: a }\n",
+        &format!("{ROUTE}reply: {{ body: key }}\n"),
+        "http://127.0.0.1:1",
+    );
+    let said = weir(&["check", "--project", text(&folder.path().join("p"))]);
+    if !said.out.contains("a `reply` is about one entity") {
+        wrong.push(said.out);
+    }
+    project(
+        &folder.path().join("p"),
+        "source: { manual: true }\nentity: { key: a }\nreply: { body: a }\n",
         "http://127.0.0.1:1",
     );
     let said = weir(&["check", "--project", text(&folder.path().join("p"))]);
@@ -183,9 +231,66 @@ fn a_webhook_says_who_may_send_and_nothing_about_reading() {
         .out
         .contains("where its entities come from: `read` or `webhook`")
     {
+        wrong.push(said.out.clone());
+    }
+    if !said.out.contains("and this source has none") {
         wrong.push(said.out);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_caller_is_answered_with_what_came_of_the_steps() {
+    let sink = Sink::start();
+    let folder = tempfile::tempdir().unwrap();
+    let shop = folder.path().join("p");
+    let reply = r#"reply:
+  status: 201
+  headers: { X-From: weir }
+  body: '{ "order": key, "state": $task.state, "id": $steps."write-1".event }'
+  deadline: 700ms
+"#;
+    let route = format!("{}{reply}", ROUTE.replace("    each: events\n", ""));
+    project(&shop, &route, &sink.url);
+    let server = Server::start(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--project",
+        text(&shop),
+        "--json",
+    ]);
+    let address = server.url().strip_prefix("http://").unwrap();
+    let call = |event: &str| {
+        let body = json!({ "key": event, "event": event }).to_string();
+        let hook = "POST /hooks/shop/dev/orders";
+        ask(address, hook, "x-token: s3cret\r\n", &body).unwrap()
+    };
+    let (status, said) = call("good");
+    assert!(
+        status == 201 && said.contains("x-from: weir\r\n"),
+        "{status} {said}"
+    );
+    assert!(
+        said.ends_with(r#"{"order":"good","state":"done","id":"good"}"#),
+        "{said}"
+    );
+    assert!(said.contains("weir-task: "), "{said}");
+    let (status, said) = call("refused");
+    assert!(
+        status == 422 && said.contains(r#""kind":"invalid""#) && said.contains(r#""task":"#),
+        "{status} {said}"
+    );
+    let (status, said) = call("slow");
+    assert!(
+        status == 504 && said.contains("has not ended within 700 ms; it is stored and goes on"),
+        "{status} {said}"
+    );
+    let (status, said) = call("slow");
+    assert!(
+        status == 409 && said.contains("a duplicate: task "),
+        "{status} {said}"
+    );
 }
 
 #[test]
@@ -256,6 +361,17 @@ fn answer(mut stream: &TcpStream, kept: &Mutex<Vec<Value>>) -> Option<()> {
     stream.read_exact(&mut body).ok()?;
     let (status, said) = if head.starts_with("post") {
         let row: Value = serde_json::from_slice(&body).unwrap();
+        let status = match row["event"].as_str().unwrap() {
+            "refused" => Some("422 Unprocessable Content"),
+            "slow" => {
+                std::thread::sleep(SLOW);
+                None
+            }
+            _ => None,
+        };
+        if let Some(status) = status {
+            return write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").ok();
+        }
         kept.lock().unwrap().push(row.clone());
         ("201 Created", row)
     } else {
@@ -299,6 +415,9 @@ pub(crate) fn ask(address: &str, request: &str, headers: &str, body: &str) -> Op
     reader.read_to_string(&mut rest).ok()?;
     Some((status, rest))
 }
+
+/// Longer than a caller waits.
+const SLOW: Duration = Duration::from_secs(2);
 
 const SENDERS: usize = 4;
 const KEYS: usize = 3;

@@ -9,6 +9,7 @@ mod hooks;
 mod serve;
 mod steps;
 mod store;
+mod triggers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -62,3 +62,45 @@ fn wrong_words_say_what_to_do() {
         );
     }
 }
+
+#[test]
+fn many_tasks_at_once_need_a_search_and_a_yes() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("p");
+    assert_eq!(weir(&["init", text(&project)]).code, 0);
+    let with = |words: &[&str]| weir(&[words, &["--project", text(&project)]].concat());
+    let nothing = with(&["tasks", "retry", "--state", "dead", "--since", "2h", "--yes"]);
+    assert_eq!(
+        (nothing.code, nothing.out.trim()),
+        (0, "0 tasks"),
+        "{}",
+        nothing.err
+    );
+    assert_eq!(with(&["operations", "list"]).out.trim(), "no operations");
+    let id = "018f0000-0000-7000-8000-000000000000";
+    for (words, part) in [
+        (&["tasks", "retry"][..], "this would mean every task"),
+        (&["tasks", "skip", id, "--route", "things"], "not both"),
+        (&["tasks", "skip", "--state", "ded"], "unknown variant `ded`"),
+        (
+            &["tasks", "skip", "--route", "things"],
+            "there is no route `things`",
+        ),
+        (&["tasks", "retry", id], "there is no task"),
+        (
+            &["tasks", "list", "--error", "rejektd"],
+            "did you mean `rejected`?",
+        ),
+        (&["tasks", "list", "--since", "noon"], "`2h` for two hours ago"),
+        (&["operations", "show", id], "there is no operation"),
+        (&["operations", "pause", "7"], "not the id of an operation"),
+    ] {
+        let said = with(words);
+        assert!(
+            said.code == 3 && said.err.contains(part),
+            "{words:?}: {}{}",
+            said.out,
+            said.err
+        );
+    }
+}

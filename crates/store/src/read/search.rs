@@ -11,7 +11,7 @@ use weir_model::{Error, Kind, Scope, TaskId};
 use weir_sdk::store::{TaskPage, TaskQuery, TaskRow};
 
 use super::task::{AFTER_ROW, ROW_OF_FINISHED, ROW_OF_LIVE, task_row};
-use crate::column::state_number;
+use crate::column::{day, state_number};
 use crate::failure::Fault;
 use crate::history::{Class, History};
 use crate::names::{route_id, scope_id};
@@ -154,7 +154,7 @@ fn finished(
             rows.push(row);
         }
         for file in files.iter().filter(|file| file.day == day) {
-            if !concerns(query, file.class) {
+            if !concerns(query, file.class) || is_too_old(query, file.day) {
                 continue;
             }
             if let Some(connection) = file.read()? {
@@ -174,6 +174,11 @@ fn finished(
 
 fn concerns(query: &TaskQuery, class: Class) -> bool {
     query.states.is_empty() || query.states.iter().any(|state| Class::of(*state) == Some(class))
+}
+
+/// A day file holds nothing that came into its state on a later day.
+fn is_too_old(query: &TaskQuery, of: i64) -> bool {
+    query.since.is_some_and(|since| of < day(since))
 }
 
 /// The conditions of the query that are the same everywhere, with their values.
@@ -203,6 +208,22 @@ impl Conditions {
         }
         if let Some(run) = &query.run {
             conditions.and("tasks.run =", Bound::Blob(run.bytes().to_vec()));
+        }
+        if let Some(text) = &query.text {
+            // No LIKE: a percent sign in a key is a percent sign.
+            conditions.and("0 < instr(tasks.key,", Bound::Text(text.clone()));
+            conditions.sql.push(')');
+        }
+        if let Some(kind) = query.error {
+            conditions.and("tasks.error ->> '$.kind' =", Bound::Text(kind.name().to_owned()));
+        }
+        for (since, side) in [(query.since, ">="), (query.until, "<")] {
+            if let Some(at) = since {
+                conditions.and(
+                    &format!("tasks.since {side}"),
+                    Bound::Integer(at.as_millisecond()),
+                );
+            }
         }
         if !query.states.is_empty() {
             let states: Vec<String> = query

@@ -129,11 +129,14 @@ pub(crate) fn task_row(row: &Row<'_>) -> Result<TaskRow, Fault> {
 /// A live task or one in staging.
 pub(crate) fn detail(connection: &Connection, id: &TaskId) -> Result<Option<TaskDetail>, Fault> {
     let live = format!(
-        "SELECT {ROW_OF_LIVE}, input, NULL FROM tasks JOIN routes ON routes.id = tasks.route
+        "SELECT {ROW_OF_LIVE}, input, NULL, project, environment FROM tasks JOIN routes ON routes.id = tasks.route
+         JOIN scopes ON scopes.id = tasks.scope
          JOIN inputs ON inputs.sequence = tasks.sequence WHERE tasks.id = ?1"
     );
     let staged = format!(
-        "SELECT {ROW_OF_FINISHED}, input, effects FROM staging AS tasks JOIN routes ON routes.id = tasks.route
+        "SELECT {ROW_OF_FINISHED}, input, effects, project, environment
+         FROM staging AS tasks JOIN routes ON routes.id = tasks.route
+         JOIN scopes ON scopes.id = tasks.scope
          JOIN inputs ON inputs.sequence = tasks.sequence WHERE tasks.id = ?1"
     );
     for (sql, is_live) in [(live, true), (staged, false)] {
@@ -142,6 +145,10 @@ pub(crate) fn detail(connection: &Connection, id: &TaskId) -> Result<Option<Task
         let Some(found) = rows.next()? else { continue };
         let row = task_row(found)?;
         return Ok(Some(TaskDetail {
+            scope: Scope::new(
+                found.get::<_, String>(AFTER_ROW + 2)?,
+                found.get::<_, String>(AFTER_ROW + 3)?,
+            ),
             release: unsigned_option(found, AFTER_ROW - 1)?,
             input: found.get(AFTER_ROW)?,
             effects: match is_live {

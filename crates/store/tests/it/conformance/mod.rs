@@ -49,6 +49,7 @@ pub(crate) const CASES: &[(&str, Case)] = cases![
     search::pages_go_through_live_finished_and_filed_tasks,
     search::a_page_stays_good_while_tasks_move_to_their_day_files,
     search::each_filter_narrows,
+    search::tasks_are_shown_whole_wherever_they_lie,
     search::a_wrong_page_is_refused,
     search::expired_dead_tasks_leave_the_live_ones,
     search::tidying_goes_on_where_it_stopped,

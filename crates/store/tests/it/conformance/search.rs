@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use weir_model::Kind;
 use weir_model::task::State;
-use weir_sdk::store::{Change, NewTask, Retention, Store, TaskQuery};
+use weir_model::{Error, Kind};
+use weir_sdk::store::{Change, Move, NewTask, Retention, Store, TaskQuery};
 
 use super::given::{
     RETENTION, at, days, ended, finished, insert, keys, lease, moved, new_task, query, run_id, scope, task_id,
@@ -76,7 +76,10 @@ pub(super) async fn each_filter_narrows(store: Arc<dyn Store>) {
             Change::InsertTask(new),
             insert(dead, "stock", "dead"),
             lease(dead),
-            moved(dead, State::Running, State::Dead),
+            Change::Move(Move {
+                error: Some(Error::new(Kind::Rejected, "no")),
+                ..Move::to(dead, State::Running, State::Dead, at(2))
+            }),
         ])
         .await
         .unwrap();
@@ -144,6 +147,54 @@ pub(super) async fn each_filter_narrows(store: Arc<dyn Store>) {
             "b",
         ),
         (
+            "a part of the key",
+            TaskQuery {
+                text: Some("ea".to_owned()),
+                ..all.clone()
+            },
+            "dead",
+        ),
+        (
+            "no pattern",
+            TaskQuery {
+                text: Some("%".to_owned()),
+                ..all.clone()
+            },
+            "",
+        ),
+        (
+            "rejected",
+            TaskQuery {
+                error: Some(Kind::Rejected),
+                ..all.clone()
+            },
+            "dead",
+        ),
+        (
+            "invalid",
+            TaskQuery {
+                error: Some(Kind::Invalid),
+                ..all.clone()
+            },
+            "",
+        ),
+        (
+            "since a day",
+            TaskQuery {
+                since: Some(days(1)),
+                ..all.clone()
+            },
+            "c g b",
+        ),
+        (
+            "until a day",
+            TaskQuery {
+                until: Some(days(1)),
+                ..all.clone()
+            },
+            "dead b y x f a",
+        ),
+        (
             "dead",
             TaskQuery {
                 states: vec![State::Dead],
@@ -170,6 +221,22 @@ pub(super) async fn each_filter_narrows(store: Arc<dyn Store>) {
     ] {
         assert_eq!(keys(store.as_ref(), &query).await.0, expected, "{name}");
     }
+}
+
+pub(super) async fn tasks_are_shown_whole_wherever_they_lie(store: Arc<dyn Store>) {
+    let filed = finished(store.as_ref(), "products", "a", days(0)).await;
+    store.tidy(days(0), &RETENTION).await.unwrap();
+    let staged = finished(store.as_ref(), "products", "b", days(1)).await;
+    let live = task_id();
+    store.commit(vec![insert(live, "stock", "c")]).await.unwrap();
+    let unknown = task_id();
+    let found = store.details(&[unknown, filed, live, staged]).await.unwrap();
+    let words: Vec<Option<(String, String)>> = found
+        .into_iter()
+        .map(|found| found.map(|found| (found.row.key, found.scope.to_string())))
+        .collect();
+    let is = |key: &str| Some((key.to_owned(), scope().to_string()));
+    assert_eq!(words, [None, is("a"), is("c"), is("b")]);
 }
 
 pub(super) async fn a_wrong_page_is_refused(store: Arc<dyn Store>) {
