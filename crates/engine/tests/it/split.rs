@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use weir_engine::{Action, Correction, Deed, Engine, Set, relations};
+use weir_model::config::Switch;
 use weir_model::task::State;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::Delivered;
@@ -258,6 +259,38 @@ async fn a_child_is_replayed_from_a_step_behind_its_split_and_from_no_other() {
     assert_eq!(record["start"]["entity"]["size"], "a1");
     assert!(relations(shown.effects).0.parent.is_some());
     assert_eq!(world.target.log(), ["a1", "a1"]);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_no_longer_lies_behind_the_split_is_dropped() {
+    let world = World::new(10, vec![order("a", &["a1"])]);
+    world.target.fail("a1", [Error::new(Kind::Rejected, "no")]);
+    let mut setup = split();
+    setup.extra.push((None, "set", json!({ "size": "no" })));
+    let engine = world.engine(&setup).await;
+    world.run(&engine).await;
+    let dead = world.tasks(State::Dead).await.remove(0);
+    engine.switch("things", Switch::Pause).await.unwrap();
+    let from_set = Deed {
+        from: Some("set".to_owned()),
+        ..Deed::new(Action::Replay)
+    };
+    engine.replay(&dead.id, from_set).await.unwrap();
+    engine.stop().await;
+
+    // The step is moved before the split.
+    setup.extra.reverse();
+    let engine = world.engine(&setup).await;
+    engine.switch("things", Switch::On).await.unwrap();
+    world.settle(&engine).await;
+    let shown = world.store.task(&dead.id).await.unwrap().unwrap();
+    assert_eq!(shown.row.state, State::Done, "{:?}", shown.row.error);
+    let record = weir_engine::payload::unpack(&shown.attempts[1].2).unwrap();
+    let steps = record["steps"].as_array().unwrap();
+    assert_eq!((steps.len(), &steps[0]["step"]), (1, &json!("write")));
+    assert_eq!(record.get("start"), None);
+    assert_eq!(world.store.documents("starts/test/dev").await.unwrap(), []);
     engine.stop().await;
 }
 
