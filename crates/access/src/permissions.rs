@@ -108,6 +108,11 @@ pub const ENDPOINTS: &[(&str, &str, Need)] = &[
     ),
     (
         "POST",
+        "/api/v1/{project}/{environment}/tasks/{task}/answer",
+        OPERATE,
+    ),
+    (
+        "POST",
         "/api/v1/{project}/{environment}/tasks/{task}/correct",
         OPERATE,
     ),

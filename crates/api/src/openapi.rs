@@ -53,6 +53,7 @@ use crate::{
         tasks::show,
         tasks::cancel,
         tasks::correct,
+        tasks::answer,
         tasks::release,
         tasks::replay,
         tasks::retry,
@@ -138,6 +139,7 @@ fn schemas() -> Map<String, Value> {
     add::<tasks::Acted>(&mut generator);
     add::<tasks::Corrected>(&mut generator);
     add::<tasks::Replayed>(&mut generator);
+    add::<weir_engine::Answer>(&mut generator);
     add::<weir_engine::Correction>(&mut generator);
     add::<weir_engine::Accepted>(&mut generator);
     add::<tasks::Replay>(&mut generator);

@@ -60,6 +60,7 @@ pub fn router(api: Arc<Api>, door: Door) -> Router {
         .route("/tasks/{task}", get(tasks::show))
         .route("/tasks/{task}/cancel", post(tasks::cancel))
         .route("/tasks/{task}/correct", post(tasks::correct))
+        .route("/tasks/{task}/answer", post(tasks::answer))
         .route("/tasks/{task}/release", post(tasks::release))
         .route("/tasks/{task}/replay", post(tasks::replay))
         .route("/tasks/{task}/retry", post(tasks::retry))

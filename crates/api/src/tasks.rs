@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::IntoParams;
-use weir_engine::{Action, Correction, Deed, Under, payload};
+use weir_engine::{Action, Answer as TaskAnswer, Correction, Deed, Relations, Under, payload, relations};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{TaskPage, TaskQuery, TaskRow};
@@ -59,6 +59,8 @@ pub(crate) struct TaskShown {
     attempts: Vec<AttemptShown>,
     /// Why it waits, each with the whole chain.
     waits_for: Vec<String>,
+    /// Tasks that made this one, and that it made.
+    relations: Relations,
 }
 
 /// What was recorded of an attempt.
@@ -189,13 +191,15 @@ pub(crate) async fn show(
             record: payload::unpack(&bytes)?,
         });
     }
+    let (relations, effects) = relations(detail.effects);
     Ok(Json(TaskShown {
         task: detail.row,
         release: detail.release,
         input: payload::unpack(&detail.input)?,
-        effects: detail.effects,
+        effects,
         attempts,
         waits_for,
+        relations,
     }))
 }
 
@@ -291,6 +295,22 @@ pub(crate) async fn correct(
     let engine = api.served(&project, &environment)?.engine()?;
     let input = engine.correct(&id(&task)?, &correction).await?;
     Ok(Json(Corrected { input }))
+}
+
+/// Answers the question for which a task waits; it goes on with the answer.
+#[utoipa::path(post, path = "/api/v1/{project}/{environment}/tasks/{task}/answer", tag = "tasks",
+    params(("project" = String, Path), ("environment" = String, Path), ("task" = String, Path)),
+    request_body(content = ref("#/components/schemas/Answer")),
+    responses((status = 200, description = "Its state now", body = ref("#/components/schemas/Acted"))))]
+pub(crate) async fn answer(
+    State(api): State<Arc<Api>>,
+    Path((project, environment, task)): Path<(String, String, String)>,
+    given: Result<Json<TaskAnswer>, JsonRejection>,
+) -> Answer<Json<Acted>> {
+    let Json(given) = given?;
+    let engine = api.served(&project, &environment)?.engine()?;
+    let state = engine.answer(&id(&task)?, &given).await?;
+    Ok(Json(Acted { state }))
 }
 
 async fn act(served: &Served, task: &str, action: Action) -> Answer<Json<Acted>> {

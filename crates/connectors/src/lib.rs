@@ -12,6 +12,7 @@ mod limits;
 mod load;
 mod lookup;
 mod manifest;
+mod operation;
 mod paginate;
 mod read;
 mod request;

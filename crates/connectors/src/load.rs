@@ -17,6 +17,7 @@ use crate::ids::Ids;
 use crate::limits::Limiter;
 use crate::manifest::types::{Auth, Manifest, Setting};
 use crate::manifest::{EntityPlan, compile};
+use crate::operation::OperationPlan;
 use crate::request::Request;
 use crate::runtime::Runtime;
 use crate::session::{Session, SignIn, TokenSource};
@@ -80,7 +81,7 @@ pub fn load(source: &Source, language: &dyn Language) -> Result<Loaded, Vec<Find
     }
     let major = compiled.manifest.version.split('.').next().unwrap_or("1");
     let name = format!("{}@{major}", compiled.manifest.connector);
-    let description = describe(&compiled.manifest, &compiled.entities);
+    let description = describe(&compiled.manifest, &compiled.entities, &compiled.operations);
     let connector = FromManifest {
         file,
         description,
@@ -88,6 +89,7 @@ pub fn load(source: &Source, language: &dyn Language) -> Result<Loaded, Vec<Find
         base_url: compiled.setup.base_url,
         manifest: compiled.manifest,
         entities: Arc::new(compiled.entities),
+        operations: Arc::new(compiled.operations),
         expressions,
     };
     Ok(Loaded {
@@ -102,6 +104,7 @@ struct FromManifest {
     description: Description,
     manifest: Manifest,
     entities: Arc<BTreeMap<String, EntityPlan>>,
+    operations: Arc<BTreeMap<String, OperationPlan>>,
     rules: Arc<Rules>,
     base_url: Template,
     expressions: Arc<dyn Expressions>,
@@ -214,6 +217,7 @@ impl Connector for FromManifest {
         Ok(Arc::new(Runtime {
             description: self.description.clone(),
             entities: self.entities.clone(),
+            operations: self.operations.clone(),
             session,
             ids: Ids::default(),
             creating: Mutex::new(()),
@@ -309,7 +313,11 @@ fn sign_in(auth: &Auth, compiler: &Compiler<'_>) -> Result<SignIn, Finding> {
     })
 }
 
-fn describe(manifest: &Manifest, entities: &BTreeMap<String, EntityPlan>) -> Description {
+fn describe(
+    manifest: &Manifest,
+    entities: &BTreeMap<String, EntityPlan>,
+    operations: &BTreeMap<String, OperationPlan>,
+) -> Description {
     let entity = |(name, plan): (&String, &EntityPlan)| {
         let mut modes = Vec::new();
         if let Some(write) = &plan.write {
@@ -348,6 +356,10 @@ fn describe(manifest: &Manifest, entities: &BTreeMap<String, EntityPlan>) -> Des
         version: manifest.version.clone(),
         title: manifest.title.clone(),
         entities: entities.iter().map(entity).collect(),
+        operations: operations
+            .iter()
+            .map(|(name, plan)| (name.clone(), plan.description))
+            .collect(),
         settings: settings_schema(&manifest.connection.settings),
         auth: manifest
             .connection

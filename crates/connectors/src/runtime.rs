@@ -8,18 +8,20 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use weir_model::{Error, Kind, did_you_mean};
 use weir_sdk::connector::{
-    CheckResult, Connection, Description, Effects, LookupRequest, NoObserver, Observer, Outcome, Page,
-    ReadRequest, WriteRequest,
+    CallRequest, CheckResult, Connection, Description, Effects, LookupRequest, NoObserver, Observer, Outcome,
+    Page, ReadRequest, WriteRequest,
 };
 
 use crate::ids::Ids;
 use crate::manifest::{ChildPlan, EntityPlan};
+use crate::operation::OperationPlan;
 use crate::session::Session;
-use crate::{lookup, read, write};
+use crate::{lookup, operation, read, write};
 
 pub(crate) struct Runtime {
     pub(crate) description: Description,
     pub(crate) entities: Arc<BTreeMap<String, EntityPlan>>,
+    pub(crate) operations: Arc<BTreeMap<String, OperationPlan>>,
     pub(crate) session: Session,
     pub(crate) ids: Ids,
     /// Rows made on the way for `on_missing: create` are made by one at a time, so that none is made twice.
@@ -98,6 +100,10 @@ impl Connection for Runtime {
 
     async fn write(&self, request: &WriteRequest, effects: &dyn Effects) -> Vec<Outcome> {
         write::write(self, request, effects).await
+    }
+
+    async fn call(&self, request: &CallRequest, observer: &dyn Observer) -> Result<Value, Error> {
+        operation::call(self, request, observer).await
     }
 }
 

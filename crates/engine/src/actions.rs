@@ -168,11 +168,15 @@ pub(crate) fn waiting_reasons(shared: &Shared, route: &str, task: &TaskId) -> Ve
             .collect()
     };
     let end_of = |need: &Need| -> String {
-        if let Need::Run { route, after } = need {
-            return settling::reason(&state, route, *after);
-        }
-        let Need::Key { route, key } = need else {
-            return "no such link is known yet".to_owned();
+        let (route, key) = match need {
+            Need::Key { route, key } => (route, key),
+            Need::Run { route, after } => return settling::reason(&state, route, *after),
+            Need::Link { .. } => return "no such link is known yet".to_owned(),
+            Need::Row { .. } => return "there is no such row yet".to_owned(),
+            Need::Group { .. } => {
+                return "it is closed when it is full, or at its time, or when its run is over".to_owned();
+            }
+            Need::Answer { .. } => return "nobody has given one yet; `weir tasks answer` does".to_owned(),
         };
         let Some(place) = state.routes.get(route) else {
             return "there is no such route".to_owned();

@@ -10,6 +10,9 @@ use weir_model::{Error, Kind, TaskId};
 use weir_sdk::store::{Change, End, Move, NewTask};
 
 use crate::actions::Action;
+use crate::collect;
+use crate::family;
+use crate::order;
 use crate::plan::{Begin, Plan, To};
 use crate::shared::Shared;
 use crate::start;
@@ -81,11 +84,11 @@ pub(crate) async fn arriving<'a>(shared: &'a Shared, held: &[Held]) -> stripes::
 pub(crate) fn changes(shared: &Shared, action: Action, by: &str, held: &[Held]) -> Vec<Change> {
     let at = shared.context.clock.now();
     held.iter()
-        .flat_map(|held| changes_of(held, at, format!("{} by {by}", action.word())))
+        .flat_map(|held| changes_of(shared, held, at, format!("{} by {by}", action.word())))
         .collect()
 }
 
-fn changes_of(held: &Held, at: Timestamp, reason: String) -> Vec<Change> {
+fn changes_of(shared: &Shared, held: &Held, at: Timestamp, reason: String) -> Vec<Change> {
     let Plan { detail, from, to } = &held.plan;
     let (task, from) = (detail.row.id, *from);
     let queue = || {
@@ -121,6 +124,12 @@ fn changes_of(held: &Held, at: Timestamp, reason: String) -> Vec<Change> {
             if held.has_start {
                 changes.push(start::put(&detail.scope, &task, None));
             }
+            if family::is_collected(&detail.effects) {
+                changes.push(collect::forget(shared, &detail.row.route, &task));
+            }
+            if *ended == TaskState::Cancelled {
+                changes.extend(family::cancelled(shared, &detail.row.route, &task));
+            }
             changes
         }
         To::New { run, .. } => {
@@ -134,6 +143,7 @@ fn changes_of(held: &Held, at: Timestamp, reason: String) -> Vec<Change> {
                 input: detail.input.clone(),
                 replay_of: Some(task),
             })];
+            changes.extend(family::copied(&detail.effects, held.new));
             let start = to.start();
             changes.extend(start.map(|start| start::put(&detail.scope, &held.new, Some(start))));
             changes
@@ -144,7 +154,7 @@ fn changes_of(held: &Held, at: Timestamp, reason: String) -> Vec<Change> {
 /// The changes are stored: the memory follows, and whoever waits is woken. `sequences` are the store's answer.
 pub(crate) async fn settle(shared: &Shared, held: Vec<Held>, sequences: &[i64]) -> Vec<Carried> {
     let mut sequences = sequences.iter();
-    let mut met = Vec::new();
+    let (mut met, mut ended_tasks) = (Vec::new(), Vec::new());
     let mut carried = Vec::with_capacity(held.len());
     {
         let mut state = shared.lock();
@@ -157,6 +167,7 @@ pub(crate) async fn settle(shared: &Shared, held: Vec<Held>, sequences: &[i64]) 
             let queued = |entry: &Entry| Entry {
                 state: TaskState::Queued,
                 due: None,
+                is_aside: false,
                 ..entry.clone()
             };
             let (task, to) = match &held.plan.to {
@@ -186,6 +197,7 @@ pub(crate) async fn settle(shared: &Shared, held: Vec<Held>, sequences: &[i64]) 
                     place.released.remove(&row.id);
                     place.starts.remove(&row.id);
                     place.skipped += 1;
+                    ended_tasks.push(row.id);
                     met.push(Need::Key {
                         route: row.route.clone(),
                         key: row.key.clone(),
@@ -196,14 +208,12 @@ pub(crate) async fn settle(shared: &Shared, held: Vec<Held>, sequences: &[i64]) 
                     if let Some(start) = to.start() {
                         place.starts.insert(held.new, start.clone());
                     }
-                    place.keys.put(Entry {
-                        task: held.new,
-                        key: row.key.clone(),
-                        sequence: sequences.next().copied().unwrap_or_default(),
-                        state: TaskState::Queued,
-                        due: None,
-                        has_effect: false,
-                    });
+                    let sequence = sequences.next().copied().unwrap_or_default();
+                    let entry = match family::is_collected(&held.plan.detail.effects) {
+                        true => family::entry_of_collected(held.new, row.key.clone(), sequence),
+                        false => order::queued(held.new, row.key.clone(), sequence),
+                    };
+                    place.keys.put(entry);
                     (held.new, TaskState::Queued)
                 }
             };
@@ -211,6 +221,7 @@ pub(crate) async fn settle(shared: &Shared, held: Vec<Held>, sequences: &[i64]) 
         }
     }
     signal(shared, &held);
+    family::ended(shared, ended_tasks).await;
     shared.wake(&met).await;
     carried
 }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use weir_model::{Error, Kind, json as values};
 
 use crate::configuration::Route;
+use crate::family;
 use crate::payload;
 use crate::plan::{Begin, Plan, Planned, To};
 use crate::shared::Shared;
@@ -45,7 +46,10 @@ pub(crate) async fn plan(shared: &Shared, correction: &Correction, planned: &mut
     let mut by_route: BTreeMap<String, Vec<(usize, Value)>> = BTreeMap::new();
     for (index, planned) in planned.iter_mut().enumerate() {
         let Ok(plan) = &planned.outcome else { continue };
-        match corrected(shared, correction, plan) {
+        // What a step made is no entity as read: it keeps the key that the step gave it.
+        let is_read = family::behind(&plan.detail.effects).is_none();
+        match corrected(shared, correction, plan, is_read) {
+            Ok(after) if !is_read => put_in(planned, &after),
             Ok(after) => by_route
                 .entry(plan.detail.row.route.clone())
                 .or_default()
@@ -59,25 +63,30 @@ pub(crate) async fn plan(shared: &Shared, correction: &Correction, planned: &mut
         for ((index, after), found) in corrected.iter().zip(keys) {
             let planned = &mut planned[*index];
             let checked = found.and_then(|found| check_key(&planned.key, found.as_deref()));
-            match (checked, &mut planned.outcome) {
-                (Err(error), outcome) => *outcome = Err(error),
-                (Ok(()), Ok(plan)) => {
-                    plan.to = To::Queue {
-                        input: Some(payload::pack(after)),
-                        begin: Begin::First,
-                    };
-                }
-                (Ok(()), Err(_)) => {}
+            match checked {
+                Err(error) => planned.outcome = Err(error),
+                Ok(()) => put_in(planned, after),
             }
         }
     }
 }
 
-fn corrected(shared: &Shared, correction: &Correction, plan: &Plan) -> Result<Value, Error> {
+fn put_in(planned: &mut Planned, after: &Value) {
+    if let Ok(plan) = &mut planned.outcome {
+        plan.to = To::Queue {
+            input: Some(payload::pack(after)),
+            begin: Begin::First,
+        };
+    }
+}
+
+fn corrected(shared: &Shared, correction: &Correction, plan: &Plan, is_read: bool) -> Result<Value, Error> {
     let route = shared.route(&plan.detail.row.route)?;
     let before = payload::unpack(&plan.detail.input)?;
     let after = correction.applied(&before)?;
-    check_schema(route, &before, &after)?;
+    if is_read {
+        check_schema(route, &before, &after)?;
+    }
     Ok(after)
 }
 
@@ -154,7 +163,7 @@ impl Correction {
 }
 
 /// Objects that are missing on the way are made; lists are not made longer by accident.
-fn put(entity: &mut Value, set: &Set) -> Result<(), Error> {
+pub(crate) fn put(entity: &mut Value, set: &Set) -> Result<(), Error> {
     let wrong = |why: &str| {
         Error::new(
             Kind::Invalid,

@@ -11,9 +11,10 @@ use weir_model::order::Entry;
 use weir_model::task::State as TaskState;
 use weir_model::{Error, TaskId};
 use weir_sdk::expressions::{Job, NoReferences, Scope, evaluate_all};
-use weir_sdk::store::{Change, Loaded, Move};
+use weir_sdk::store::{Change, Loaded, Move, NOTE};
 
 use crate::configuration::{On, Route, WaitsFor};
+use crate::family;
 use crate::payload;
 use crate::references::keys_of;
 use crate::settling;
@@ -275,15 +276,16 @@ async fn lacking(shared: &Shared, name: &str, route: &Route, ready: &[Ready]) ->
     let first: Vec<usize> = {
         let mut state = shared.lock();
         let place = state.route(name);
-        // After a first attempt, also one that does not count, nothing is looked at again; and a person may have let it
-        // go.
-        (0..ready.len())
-            .filter(|i| {
-                let task = &ready[*i].loaded.task;
-                let is_new = task.attempts == 0 && task.state != TaskState::Retrying;
-                is_new && !place.released.contains(&task.id)
-            })
-            .collect()
+        // After a first attempt (a pause is one), also one that does not count, nothing is looked at again, nor for what a
+        // step made; and a person may have let it go.
+        let is_first = |loaded: &Loaded| {
+            loaded.task.attempts == 0
+                && loaded.task.state != TaskState::Retrying
+                && !loaded.effects.keys().any(|name| name.starts_with(NOTE))
+                && !family::is_collected(&loaded.effects)
+                && !place.released.contains(&loaded.task.id)
+        };
+        (0..ready.len()).filter(|i| is_first(&ready[*i].loaded)).collect()
     };
     for wait in &route.waits_for {
         if let On::Run(awaited) = &wait.on {

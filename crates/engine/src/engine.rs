@@ -5,6 +5,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weir_model::config::{RouteLimits, Switch};
+use weir_model::dependency::Need;
 use weir_model::operation::Control;
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, OperationId, RunId, TaskId};
@@ -14,6 +15,7 @@ use weir_sdk::store::{Change, Move, Store, StoredSwitch};
 use crate::accept::{self, Accepted, Arrival};
 use crate::actions::{self, Action, Deed};
 use crate::again::{self, Ask};
+use crate::answer::{self, Answer};
 use crate::breaker::Breakers;
 use crate::carry::Carried;
 use crate::configuration::{Configuration, Trigger};
@@ -25,7 +27,7 @@ use crate::schedule::{self, Starting};
 use crate::shared::Shared;
 use crate::state::State;
 use crate::status::{Status, status};
-use crate::{dispatch, loops, payload, plan, settling, start};
+use crate::{collect, dispatch, family, loops, payload, plan, settling, start};
 
 /// Rows read at once when the memory is rebuilt.
 const ADOPT_ROWS: usize = 2_000;
@@ -112,6 +114,7 @@ impl Engine {
                 .tracker
                 .spawn(dispatch::run_route(shared.clone(), name.clone()));
         }
+        shared.tracker.spawn(collect::run(shared.clone()));
         shared.tracker.spawn(settling::watch(shared.clone()));
         shared.tracker.spawn(loops::probe(shared.clone()));
         shared.tracker.spawn(loops::tidy(shared.clone()));
@@ -188,6 +191,18 @@ impl Engine {
         let found = self.shared.store.task(task).await?;
         let found = found.ok_or_else(|| plan::missing(&self.shared, task))?;
         payload::unpack(&found.input)
+    }
+
+    /// Looks for waits that have expired, as the engine itself does every minute.
+    pub async fn sweep(&self) {
+        loops::sweep_once(&self.shared).await;
+    }
+
+    /// Answers the question for which a task waits.
+    pub async fn answer(&self, task: &TaskId, answer: &Answer) -> Result<TaskState, Error> {
+        let (shared, task, answer) = (self.shared.clone(), *task, answer.clone());
+        self.see_through(async move { answer::answer(&shared, &task, &answer).await })
+            .await
     }
 
     /// A finished task again, as a new one; a live one is retried. `deed` says how; its action is `replay`.
@@ -288,6 +303,26 @@ impl Engine {
     }
 }
 
+/// What nobody can have missed while the process was away: it is told to this one only.
+fn is_told(shared: &Shared, route: &str, need: &Need) -> bool {
+    let steps = || {
+        shared
+            .configuration
+            .routes
+            .get(route)
+            .into_iter()
+            .flat_map(|route| &route.steps)
+    };
+    match need {
+        Need::Answer { .. } => true,
+        // A step that is no more closes no groups.
+        Need::Group { step, .. } => {
+            steps().any(|placed| placed.id == *step && placed.step.closing().is_some())
+        }
+        Need::Key { .. } | Need::Link { .. } | Need::Row { .. } | Need::Run { .. } => false,
+    }
+}
+
 /// Memory from the live rows. What is running there was held by a process that is gone.
 async fn adopt(shared: &Shared) -> Result<(), Error> {
     let scope = &shared.configuration.scope;
@@ -333,6 +368,7 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
         };
         shared.lock().route(name).switch = switch;
     }
+    family::adopt(shared).await?;
     settling::adopt(shared).await?;
     // What a parked task waited for may have been delivered in the transaction before the crash.
     let parked: Vec<(String, TaskId)> = {
@@ -340,8 +376,9 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
         let of = |(name, place): (&String, &crate::state::RouteState)| {
             place
                 .missing
-                .keys()
-                .map(|task| (name.clone(), *task))
+                .iter()
+                .filter(|(_, needs)| !needs.iter().any(|need| is_told(shared, name, need)))
+                .map(|(task, _)| (name.clone(), *task))
                 .collect::<Vec<_>>()
         };
         state

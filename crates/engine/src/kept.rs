@@ -165,33 +165,38 @@ pub(crate) fn changes(
     at: Timestamp,
     changes: &mut Vec<Change>,
 ) {
-    let shared = session.shared;
-    for kept in item.carried.kept.drain(..) {
-        changes.push(match kept {
-            Kept::Row { table, key, row } => Change::PutLookupRow {
-                scope: shared.configuration.scope.clone(),
-                table,
-                key,
-                row,
-            },
-            Kept::Mark { step, mark } => confirmed(
-                &collection(shared, route, &step),
-                &mark,
-                &item.task,
-                &item.key,
-                at,
-            ),
-        });
-    }
+    let kept = std::mem::take(&mut item.carried.kept);
+    changes.extend(written(session.shared, route, &item.task, &item.key, kept, at));
+}
+
+/// The same of a task that ends outside of its attempts.
+pub(crate) fn written(
+    shared: &Shared,
+    route: &str,
+    task: &TaskId,
+    key: &str,
+    kept: Vec<Kept>,
+    at: Timestamp,
+) -> Vec<Change> {
+    let change = |kept| match kept {
+        Kept::Row { table, key, row } => Change::PutLookupRow {
+            scope: shared.configuration.scope.clone(),
+            table,
+            key,
+            row,
+        },
+        Kept::Mark { step, mark } => confirmed(&collection(shared, route, &step), &mark, task, key, at),
+    };
+    kept.into_iter().map(change).collect()
 }
 
 /// Rows among changes: table, key, row.
-pub(crate) fn rows(changes: &[Change]) -> Vec<(String, String, Option<Value>)> {
+pub(crate) fn rows<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<(String, String, Option<Value>)> {
     let row = |change: &Change| match change {
         Change::PutLookupRow { table, key, row, .. } => Some((table.clone(), key.clone(), row.clone())),
         _ => None,
     };
-    changes.iter().filter_map(row).collect()
+    changes.filter_map(row).collect()
 }
 
 /// Stored rows come into force; answers the needs that they meet.
@@ -262,6 +267,7 @@ async fn is_met(shared: &Shared, task: &TaskId, need: &Need, since: Timestamp) -
             // An older link was known to who asked, and was not what it asked for.
             links.is_ok_and(|links| links.iter().flatten().any(|link| link.at >= since))
         }
+        Need::Answer { .. } | Need::Group { .. } => false,
         Need::Row { table, key } => matches!(shared.references.row(table, key), Known::Found(_)),
         Need::Run { route, after } => shared.lock().runs.has_settled_after(route, Some(*after)),
         // Met by the end of whoever had the key.

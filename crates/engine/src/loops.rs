@@ -14,6 +14,7 @@ use crate::dispatch;
 use crate::settling::why;
 use crate::shared::Shared;
 use crate::source;
+use crate::state::is_member;
 
 /// Between two looks at expired waits and finished rows.
 const SWEEP_MS: u64 = 60_000;
@@ -192,10 +193,14 @@ pub(crate) async fn sweep(shared: Arc<Shared>) {
             () = shared.context.clock.sleep_ms(SWEEP_MS) => {}
             () = shared.stopping.cancelled() => return,
         }
-        dispatch::retry_stuck(&shared).await;
-        if let Err(error) = bury_expired(&shared).await {
-            tracing::error!(error = %error, "expired waits stay for now: {error}");
-        }
+        sweep_once(&shared).await;
+    }
+}
+
+pub(crate) async fn sweep_once(shared: &Shared) {
+    dispatch::retry_stuck(shared).await;
+    if let Err(error) = bury_expired(shared).await {
+        tracing::error!(error = %error, "expired waits stay for now: {error}");
     }
 }
 
@@ -213,10 +218,17 @@ async fn bury_expired(shared: &Shared) -> Result<(), weir_model::Error> {
             let Some(route) = shared.configuration.routes.get(&task.route) else {
                 continue;
             };
-            let Some(timeout) = route.waits_for.iter().map(|wait| wait.timeout_ms).min() else {
-                continue;
+            let waited_ms = (now.as_millisecond() - task.since.as_millisecond()).max(0) as u64;
+            let is_expired = match task.due {
+                // Parked by a step.
+                Some(due) => now >= due,
+                None if is_member(&task.needs) => false,
+                None => {
+                    let timeout = route.waits_for.iter().map(|wait| wait.timeout_ms).min();
+                    timeout.is_some_and(|timeout| waited_ms > timeout)
+                }
             };
-            if (now.as_millisecond() - task.since.as_millisecond()).max(0) as u64 > timeout {
+            if is_expired {
                 expired.push(task);
             }
         }

@@ -173,9 +173,13 @@ pub(crate) async fn source_steps(
             Verdict::Skip { .. } => Ok(None),
             Verdict::Fail(error) if error.kind.concerns_connection() => Err(error),
             Verdict::Fail(_) => Ok(Some(Arc::unwrap_or_clone(item.source))),
-            Verdict::Wait { .. } => Err(Error::new(
+            Verdict::Collect { .. }
+            | Verdict::Wait { .. }
+            | Verdict::Split { .. }
+            | Verdict::Pause { .. }
+            | Verdict::Ask { .. } => Err(Error::new(
                 Kind::Configuration,
-                "a step under `source.steps` cannot wait; move it to `steps`",
+                "a step under `source.steps` can neither wait nor make tasks; move it to `steps`",
             )),
         })
         .collect()

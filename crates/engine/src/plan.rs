@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use weir_model::dependency::Need;
 use weir_model::task::{Event, State as TaskState, next};
 use weir_model::{Error, Kind, RunId, TaskId};
 use weir_sdk::store::TaskDetail;
@@ -163,6 +164,14 @@ fn decide(shared: &Shared, deed: &Deed, detail: &TaskDetail, state: TaskState) -
             ),
         )
     })?;
+    let is_asked = |need: &Need| matches!(need, Need::Answer { .. });
+    if action == Action::Release && detail.row.needs.iter().any(is_asked) {
+        let message = format!(
+            "task {task} (`{key}`) waits for an answer and would only ask again: give it with `weir tasks answer`, or skip the \
+             task"
+        );
+        return Err(Error::new(Kind::Conflict, message));
+    }
     Ok(match (action, to) {
         (Action::Release, _) => To::Release,
         (Action::Replay, TaskState::Queued) => {

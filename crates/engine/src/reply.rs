@@ -132,13 +132,15 @@ pub(crate) async fn prepare(session: &Session<'_>, route: &Route, batch: &Batch)
     let (mut items, mut tasks) = (Vec::new(), Vec::new());
     for item in awaited {
         let (state, reason) = match &item.verdict {
-            Verdict::Go => ("done", Value::Null),
+            Verdict::Go | Verdict::Split { .. } => ("done", Value::Null),
             Verdict::Skip { reason, .. } => ("skipped", Value::from(reason.as_str())),
             Verdict::Fail(error) => {
                 told.insert(item.task, Ended::Badly(error.clone()));
                 continue;
             }
-            Verdict::Wait { .. } => continue,
+            Verdict::Wait { .. } | Verdict::Pause { .. } | Verdict::Ask { .. } | Verdict::Collect { .. } => {
+                continue;
+            }
         };
         items.push(item);
         tasks.push(json!({

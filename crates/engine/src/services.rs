@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use weir_model::{Address, Error, TaskId};
 use weir_sdk::connector::{Exchange, Written};
 use weir_sdk::expressions::{Expression, Job, ReferenceSource, evaluate_all};
-use weir_sdk::step::{Batch, Placed, Services, Write};
+use weir_sdk::step::{Batch, Call, Placed, Services, Write};
 use weir_sdk::store::{Change, Loaded};
 
+use crate::call;
 use crate::kept;
 use crate::pipeline;
 use crate::shared::Shared;
@@ -42,6 +43,8 @@ pub(crate) struct Notes {
     pub(crate) written: HashMap<TaskId, Vec<(String, Address, String, Written)>>,
     pub(crate) exchanges: Vec<(Vec<TaskId>, Exchange)>,
     pub(crate) captured: Vec<(TaskId, Write, Value)>,
+    /// Operations with an effect, likewise.
+    pub(crate) called: Vec<(TaskId, Call, Value)>,
     /// A connection whose whole batch failed for reasons of its own.
     pub(crate) failing: Option<(String, Error)>,
     /// Tasks with a finished effect in their journal.
@@ -166,6 +169,10 @@ impl Services for Session<'_> {
 
     async fn claim(&self, step: &str, marks: &[Option<String>], batch: &mut Batch) -> Result<(), Error> {
         kept::claim(self, step, marks, batch).await
+    }
+
+    async fn call(&self, call: &Call, with: Vec<Value>, batch: &mut Batch) -> Vec<Option<Value>> {
+        call::call(self, call, with, batch).await
     }
 
     async fn write(&self, write: &Write, batch: &mut Batch) {

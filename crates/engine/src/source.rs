@@ -6,17 +6,15 @@ use std::sync::Arc;
 use serde_json::Value;
 use weir_model::config::Read;
 use weir_model::cursor::{Cursor, OVERLAP_MS};
-use weir_model::dependency::Need;
-use weir_model::order::Entry;
-use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, RunId, TaskId, json, retry, runs};
 use weir_sdk::connector::{NoObserver, Page, ReadRequest, Row};
 use weir_sdk::expressions::{Job, evaluate_all};
-use weir_sdk::store::{Change, End, NewTask, Run, RunOutcome};
+use weir_sdk::store::{Change, NewTask, Run, RunOutcome};
 
 use crate::accept::patiently;
 use crate::again::{self, Mode};
 use crate::configuration::Route;
+use crate::order;
 use crate::payload;
 use crate::pipeline;
 use crate::references::keys_of;
@@ -572,22 +570,11 @@ pub(crate) async fn store(
         Storing::Once => patiently(shared, held).await?,
     };
     let (sequences, replaced) = loop {
+        let mut changes = changes.clone();
         let replaced = match route.latest_only {
-            true => hold_replaced(shared, &origin.route, &new),
+            true => order::replace(shared, &origin.route, &new, at, &mut changes),
             false => Vec::new(),
         };
-        let mut changes = changes.clone();
-        changes.extend(replaced.iter().map(|(entry, id)| {
-            Change::End(End {
-                task: entry.task,
-                from: entry.state,
-                to: TaskState::Skipped,
-                at,
-                reason: Some(format!("superseded by {id}")),
-                warnings: Vec::new(),
-            })
-        }));
-        let replaced: Vec<Entry> = replaced.into_iter().map(|(entry, _)| entry).collect();
         let stored = match storing {
             Storing::Surely => shared.commit_surely(changes).await,
             Storing::Once => shared.store.commit(changes).await,
@@ -603,50 +590,22 @@ pub(crate) async fn store(
             }
         }
     };
-    let needs: Vec<Need> = {
+    {
         let mut state = shared.lock();
-        for entry in &replaced {
-            state.unpark(&origin.route, &entry.task);
-            state.route(&origin.route).keys.remove(&entry.task);
-        }
         let place = state.route(&origin.route);
         if origin.run.is_some() {
             place.tasks_made += new.len() as u64;
         }
-        place.skipped += replaced.len() as u64;
+        order::forget(&mut state, &origin.route, &replaced);
+        let keys = &mut state.route(&origin.route).keys;
         for ((task, key), sequence) in new.into_iter().zip(sequences) {
-            place.keys.put(Entry {
-                task,
-                key,
-                sequence,
-                state: TaskState::Queued,
-                due: None,
-                has_effect: false,
-            });
+            keys.put(order::queued(task, key, sequence));
         }
-        let key = |entry: Entry| Need::Key {
-            route: origin.route.clone(),
-            key: entry.key,
-        };
-        replaced.into_iter().map(key).collect()
-    };
+    }
     shared.signal(&origin.route);
     shared.progress.notify_waiters();
-    // Who waited for the end of a replaced one looks again.
-    shared.wake(&needs).await;
+    order::ended(shared, &origin.route, replaced).await;
     Ok(())
-}
-
-/// Takes what the new tasks replace out of the workers' reach, so that none is leased meanwhile; with who replaces it.
-fn hold_replaced(shared: &Shared, route: &str, new: &[(TaskId, String)]) -> Vec<(Entry, TaskId)> {
-    let mut state = shared.lock();
-    let place = state.route(route);
-    let mut replaced = Vec::new();
-    for (id, key) in new {
-        let old = place.keys.superseded_by(key, i64::MAX);
-        replaced.extend(old.iter().filter_map(|old| Some((place.hold(old)?, *id))));
-    }
-    replaced
 }
 
 /// Starts a run by its trigger in a task of its own.

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use weir_model::{Error, Kind, Scope, TaskId};
-use weir_sdk::step::Batch;
+use weir_sdk::step::{Batch, Item, Verdict};
 use weir_sdk::store::{Change, TaskDetail};
 
 use crate::configuration::Route;
+use crate::family;
 use crate::payload;
 use crate::pipeline;
 use crate::services::Session;
@@ -25,7 +26,8 @@ pub(crate) struct Start {
 /// The entity as the step got it in the newest recorded attempt that came so far. Errors: `not_found` for a step that the
 /// route has not (any more), `conflict` where no record shows the entity.
 pub(crate) fn find(route: &Route, detail: &TaskDetail, step: &str) -> Result<Start, Error> {
-    place(route, step)?;
+    let first = place(route, step)?;
+    check_family(route, detail, (step, first))?;
     for (_, _, bytes) in detail.attempts.iter().rev() {
         let record = payload::unpack(bytes)?;
         let first = match record.pointer("/start/entity") {
@@ -81,11 +83,76 @@ fn place(route: &Route, step: &str) -> Result<usize, Error> {
         })
 }
 
-/// Takes the batch through the route's steps. One that begins later is a batch of its own: of the steps before it only
-/// those with a journalled write are run, which take their result from the journal and send nothing.
+/// What a step made never was before that step.
+fn check_family(route: &Route, detail: &TaskDetail, (step, first): (&str, usize)) -> Result<(), Error> {
+    let Some(made_by) = family::behind(&detail.effects) else {
+        return Ok(());
+    };
+    if place(route, made_by).is_ok_and(|made| first <= made) {
+        let message = format!(
+            "task {} (`{}`) was made by the step `{made_by}` and begins behind it, so it cannot be replayed from `{step}`; \
+             name a later step, or replay the task that `{made_by}` made it of",
+            detail.row.id, detail.row.key
+        );
+        return Err(Error::new(Kind::Conflict, message).with("field", "from"));
+    }
+    Ok(())
+}
+
+/// The start that a person chose for the task. One that no longer lies behind the step that made the task is dropped: the
+/// task begins behind that step then.
+pub(crate) fn chosen(session: &Session<'_>, route: &Route, task: &TaskId) -> Option<Arc<Start>> {
+    let shared = session.shared;
+    let start = shared.lock().route(&session.route).starts.get(task).cloned()?;
+    let loaded = session.loaded.get(task);
+    let made_by = loaded.and_then(|loaded| family::behind(&loaded.effects));
+    let is_behind = match (made_by.map(|step| place(route, step)), place(route, &start.step)) {
+        (Some(Ok(made)), Ok(first)) => first > made,
+        _ => true,
+    };
+    if is_behind {
+        return Some(start);
+    }
+    shared.lock().route(&session.route).starts.remove(task);
+    let change = put(&shared.configuration.scope, task, None);
+    session.notes().due.push(change);
+    None
+}
+
+/// Takes each item through the steps from where it begins: what a step made begins behind that step.
+async fn run_all(route: &Route, batch: &mut Batch, session: &Session<'_>) {
+    let mut starts: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
+    for mut item in std::mem::take(&mut batch.items) {
+        let loaded = session.loaded.get(&item.task);
+        let start = match loaded.and_then(|loaded| family::behind(&loaded.effects)) {
+            None => 0,
+            Some(step) => match place(route, step) {
+                Ok(place) => place + 1,
+                Err(_) => {
+                    let message = format!(
+                        "`{}` was made by the step `{step}`, which the route has no more; give the step back its place and \
+                         its name, or skip the task",
+                        item.key
+                    );
+                    item.verdict = Verdict::Fail(Error::new(Kind::Configuration, message));
+                    0
+                }
+            },
+        };
+        starts.entry(start).or_default().push(item);
+    }
+    for (start, items) in starts {
+        let mut part = Batch { items };
+        pipeline::run(&route.steps[start..], &mut part, session).await;
+        batch.items.append(&mut part.items);
+    }
+}
+
+/// Takes the batch through the route's steps. One that begins where a person said is a batch of its own: of the steps
+/// before it only those with a journalled effect are run, which take their result from the journal and send nothing.
 pub(crate) async fn run(route: &Route, start: Option<&Start>, batch: &mut Batch, session: &Session<'_>) {
     let Some(start) = start else {
-        return pipeline::run(&route.steps, batch, session).await;
+        return run_all(route, batch, session).await;
     };
     let first = match place(route, &start.step) {
         Ok(first) => first,
@@ -95,7 +162,7 @@ pub(crate) async fn run(route: &Route, start: Option<&Start>, batch: &mut Batch,
                 ..error
             };
             for item in &mut batch.items {
-                item.verdict = weir_sdk::step::Verdict::Fail(error.clone());
+                item.verdict = Verdict::Fail(error.clone());
             }
             return;
         }
@@ -103,11 +170,10 @@ pub(crate) async fn run(route: &Route, start: Option<&Start>, batch: &mut Batch,
     for item in batch.items.iter_mut().filter(|item| item.is_going()) {
         item.value = start.entity.clone();
     }
+    let ids: Vec<TaskId> = batch.items.iter().map(|item| item.task).collect();
     let is_journalled = |id: &str| {
-        session
-            .loaded
-            .values()
-            .any(|loaded| matches!(loaded.effects.get(id), Some(Some(_))))
+        let mut loaded = ids.iter().filter_map(|task| session.loaded.get(task));
+        loaded.any(|loaded| matches!(loaded.effects.get(id), Some(Some(_))))
     };
     for step in &route.steps[..first] {
         if is_journalled(&step.id) {

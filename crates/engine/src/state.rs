@@ -13,6 +13,8 @@ use weir_model::task::State as TaskState;
 use weir_model::{RunId, TaskId};
 use weir_sdk::store::LiveTask;
 
+use crate::collect::{Groups, Member};
+use crate::family::Families;
 use crate::start::Start;
 
 #[derive(Default)]
@@ -22,6 +24,7 @@ pub(crate) struct State {
     /// Wakings under way: between the moment a need is met and the moment the woken task is queued nothing may look
     /// settled.
     pub(crate) wakings: usize,
+    pub(crate) families: Families,
     pub(crate) runs: Runs,
     /// Of each route: the moments after which a waiting task wants a run of it.
     pub(crate) awaited_runs: BTreeMap<String, BTreeSet<Timestamp>>,
@@ -40,6 +43,8 @@ pub(crate) struct RouteState {
     pub(crate) stuck: BTreeSet<TaskId>,
     /// Let go by a person: needs are not looked at again.
     pub(crate) released: BTreeSet<TaskId>,
+    /// The buffers of collecting steps.
+    pub(crate) groups: Groups,
     /// Tasks whose next attempt does not begin at the first step.
     pub(crate) starts: BTreeMap<TaskId, Arc<Start>>,
     pub(crate) reading: Option<Reading>,
@@ -73,6 +78,12 @@ impl State {
             if task.needs.is_empty() {
                 route.stuck.insert(task.id);
             }
+            let member = Member {
+                task: task.id,
+                since: task.since,
+                run: task.run,
+            };
+            self.route(&task.route).join(&task.needs, member);
             self.park(&task.route, task.id, &task.needs);
         }
     }
@@ -121,6 +132,7 @@ impl State {
     pub(crate) fn unpark(&mut self, route: &str, task: &TaskId) {
         let state = self.route(route);
         state.stuck.remove(task);
+        state.leave(task);
         let needs = state.missing.remove(task).unwrap_or_default();
         for need in needs {
             self.waiters.remove(&need, &(route.to_owned(), *task));
@@ -162,7 +174,7 @@ impl State {
             && self
                 .routes
                 .values()
-                .all(|route| route.reading.is_none() && route.active() == 0)
+                .all(|route| route.reading.is_none() && route.groups.is_empty() && route.active() == 0)
     }
 }
 
@@ -191,16 +203,53 @@ impl RouteState {
         Some(entry)
     }
 
+    /// Into the group it needs, where it needs one.
+    pub(crate) fn join(&mut self, needs: &[Need], member: Member) {
+        for need in needs {
+            if let Need::Group { step, by } = need {
+                let group = (step.clone(), by.clone());
+                self.groups.entry(group).or_default().push(member.clone());
+            }
+        }
+    }
+
+    /// Out of its group; one without members is no more.
+    pub(crate) fn leave(&mut self, task: &TaskId) {
+        let of_task = |need: &Need| match need {
+            Need::Group { step, by } => Some((step.clone(), by.clone())),
+            _ => None,
+        };
+        let Some(group) = self
+            .missing
+            .get(task)
+            .and_then(|needs| needs.iter().find_map(of_task))
+        else {
+            return;
+        };
+        if let Some(members) = self.groups.get_mut(&group) {
+            members.retain(|member| member.task != *task);
+            if members.is_empty() {
+                self.groups.remove(&group);
+            }
+        }
+    }
+
     pub(crate) fn set(&mut self, task: &TaskId, state: TaskState, due: Option<jiff::Timestamp>) {
         if let Some(entry) = self.keys.get(task) {
             let entry = Entry {
                 state,
                 due,
+                is_aside: false,
                 ..entry.clone()
             };
             self.keys.put(entry);
         }
     }
+}
+
+/// It waits in the buffer of a collecting step.
+pub(crate) fn is_member(needs: &[Need]) -> bool {
+    needs.iter().any(|need| matches!(need, Need::Group { .. }))
 }
 
 pub(crate) fn entry(task: &LiveTask) -> Entry {
@@ -211,5 +260,6 @@ pub(crate) fn entry(task: &LiveTask) -> Entry {
         state: task.state,
         due: task.due,
         has_effect: task.has_effect,
+        is_aside: is_member(&task.needs),
     }
 }

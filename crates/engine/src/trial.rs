@@ -13,11 +13,11 @@ use weir_model::config::WriteMode;
 use weir_model::{Error, Kind, TaskId};
 use weir_sdk::Context;
 use weir_sdk::expressions::{Job, evaluate_all};
-use weir_sdk::step::{Batch, Item, Skipped, Verdict};
+use weir_sdk::step::{Batch, Item, Part, Verdict};
 use weir_sdk::store::Store;
 
 use crate::breaker::Breakers;
-use crate::configuration::{Configuration, On};
+use crate::configuration::{Configuration, On, Route};
 use crate::dispatch;
 use crate::pipeline;
 use crate::references::{References, keys_of};
@@ -34,6 +34,8 @@ pub struct Trial {
     /// What each step made of the entity: `{step, kind, after?, log?, error?}`.
     pub steps: Vec<Value>,
     pub writes: Vec<TrialWrite>,
+    /// Operations that would change something.
+    pub calls: Vec<TrialCall>,
     /// `would be written`, `skipped: …`, `dead: …`.
     pub verdict: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +48,13 @@ pub struct TrialWrite {
     pub entity: String,
     pub mode: WriteMode,
     pub row: Value,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct TrialCall {
+    pub connection: String,
+    pub operation: String,
+    pub with: Value,
 }
 
 /// Lookups and links are read (from `store` and the connections), nothing is written anywhere.
@@ -122,6 +131,7 @@ pub async fn run(
     }
     let mut batch = Batch { items: vec![item] };
     pipeline::run(&setup.steps, &mut batch, &session).await;
+    follow_parts(setup, &mut batch, &session).await;
     let notes = std::mem::take(&mut *session.notes());
     let writes = notes
         .captured
@@ -133,27 +143,88 @@ pub async fn run(
             row,
         })
         .collect();
+    let calls = notes
+        .called
+        .into_iter()
+        .map(|(_, call, with)| TrialCall {
+            connection: call.connection,
+            operation: call.operation,
+            with,
+        })
+        .collect();
     let Some(item) = batch.items.pop() else {
         return Err(Error::bug("the pipeline lost an entity"));
     };
-    let (verdict, error) = match item.verdict {
-        Verdict::Go => ("would be written".to_owned(), None),
-        Verdict::Skip {
-            why: Skipped::Unchanged,
-            reason,
-        }
-        | Verdict::Skip { reason, .. } => (format!("would be skipped: {reason}"), None),
-        Verdict::Fail(error) => (format!("would fail: {error}"), Some(error)),
-        Verdict::Wait { reason, .. } => (format!("would wait: {reason}"), None),
-    };
+    let (verdict, error) = words(&item.verdict);
     Ok(Trial {
         key,
         waits_for,
         steps: item.carried.traces,
         writes,
+        calls,
         verdict,
         error,
     })
+}
+
+/// Takes the parts of a split on behind it, as their tasks would go; what was made of each stands in the record of the
+/// whole.
+async fn follow_parts(route: &Route, batch: &mut Batch, session: &Session<'_>) {
+    let Some(whole) = batch.items.first_mut() else {
+        return;
+    };
+    let Verdict::Split { step, parts } = &whole.verdict else {
+        return;
+    };
+    let mut open = vec![(step.clone(), parts.clone())];
+    while let Some((step, parts)) = open.pop() {
+        let start = route.steps.iter().position(|placed| placed.id == step);
+        let item = |part: Part| {
+            let source = Arc::new(part.value.clone());
+            Item::new(whole.task, part.key, 1, part.value, source)
+        };
+        let mut parts = Batch {
+            items: parts.into_iter().map(item).collect(),
+        };
+        pipeline::run(
+            &route.steps[start.map_or(0, |place| place + 1)..],
+            &mut parts,
+            session,
+        )
+        .await;
+        for mut part in parts.items {
+            let steps = std::mem::take(&mut part.carried.traces);
+            let (verdict, _) = words(&part.verdict);
+            let trace = serde_json::json!({ "part": part.key, "steps": steps, "verdict": verdict });
+            whole.carried.traces.push(trace);
+            if let Verdict::Split { step, parts } = part.verdict {
+                open.push((step, parts));
+            }
+        }
+    }
+}
+
+/// What would become of the task.
+fn words(verdict: &Verdict) -> (String, Option<Error>) {
+    match verdict {
+        Verdict::Go => ("would be written".to_owned(), None),
+        Verdict::Skip { reason, .. } => (format!("would be skipped: {reason}"), None),
+        Verdict::Fail(error) => (format!("would fail: {error}"), Some(error.clone())),
+        Verdict::Wait { reason, .. } => (format!("would wait: {reason}"), None),
+        Verdict::Pause { until, .. } => (format!("would pause until {until}"), None),
+        Verdict::Ask { question, .. } => (format!("would wait for an answer: {question}"), None),
+        Verdict::Collect { by, .. } => (format!("would be collected for `{by}`"), None),
+        Verdict::Split { parts, .. } if parts.is_empty() => {
+            ("would be done: split into no tasks".to_owned(), None)
+        }
+        Verdict::Split { parts, .. } => {
+            let keys: Vec<&str> = parts.iter().map(|part| part.key.as_str()).collect();
+            (
+                format!("would be split into {} tasks: {}", keys.len(), keys.join(", ")),
+                None,
+            )
+        }
+    }
 }
 
 /// A store that knows nothing, for offline try-outs.

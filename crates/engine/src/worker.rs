@@ -12,24 +12,31 @@ use weir_model::order::Entry;
 use weir_model::retry::{self, Repeat};
 use weir_model::task::State as TaskState;
 use weir_model::{Error, Kind, TaskId, json as values};
-use weir_sdk::connector::Exchange;
+use weir_sdk::connector::{Exchange, Written};
 use weir_sdk::step::{Batch, Item, Skipped, Verdict};
-use weir_sdk::store::{Change, Delivered, End, Link, Loaded, Move};
+use weir_sdk::store::{Change, Delivered, End, Link, Loaded, Move, NOTE};
 
+use crate::collect;
 use crate::configuration::Route;
 use crate::dispatch::Ready;
+use crate::family;
 use crate::kept;
+use crate::order;
+use crate::parking;
 use crate::payload;
 use crate::reply;
 use crate::services::{Notes, Session};
 use crate::shared::Shared;
 use crate::source::NO_KEY;
 use crate::start::{self, Start};
+use crate::state::is_member;
 
 /// Bodies of requests and answers are kept up to this size in a task's attempt; of a request that carried many rows a
 /// part is enough, since each task has its own entity beside it.
 const BODY_BYTES_MAX: usize = 16_000;
 const SHARED_BODY_BYTES_MAX: usize = 2_000;
+/// From so many changes on, those of the next task go into another transaction.
+const COMMIT_CHANGES_MAX: usize = 1_000;
 
 pub(crate) async fn attempt(
     shared: &Shared,
@@ -64,7 +71,7 @@ pub(crate) async fn attempt(
     }
     session.traces = route.trace != Trace::Off;
     session.start = match &batch.items[..] {
-        [one] => shared.lock().route(name).starts.get(&one.task).cloned(),
+        [one] => start::chosen(&session, route, &one.task),
         _ => None,
     };
     start::run(route, session.start.as_deref(), &mut batch, &session).await;
@@ -89,24 +96,29 @@ pub(crate) fn item(route: &Route, loaded: &Loaded, source: Value) -> Item {
         verdict = Verdict::Fail(Error::new(Kind::Limit, message));
     }
     let (task, key, attempt) = (loaded.task.id, loaded.task.key.clone(), loaded.task.attempts + 1);
-    Item {
+    let mut item = Item {
         verdict,
         ..Item::new(task, key, attempt, source.clone(), Arc::new(source))
-    }
+    };
+    item.carried.notes = family::notes(&loaded.effects);
+    item
 }
 
 /// Where a task goes from here, for the memory.
-struct Next {
-    task: TaskId,
-    state: TaskState,
-    due: Option<jiff::Timestamp>,
-    needs: Vec<Need>,
-    has_effect: bool,
+pub(crate) struct Next {
+    pub(crate) task: TaskId,
+    pub(crate) state: TaskState,
+    pub(crate) due: Option<jiff::Timestamp>,
+    pub(crate) needs: Vec<Need>,
+    pub(crate) has_effect: bool,
 }
 
 /// Decides for each item, writes all decisions down in one transaction, then moves the memory along and wakes.
 async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: Batch) -> Result<(), Error> {
     let shared = session.shared;
+    for item in &mut batch.items {
+        family::refuse_large_split(route, item);
+    }
     let mut told = reply::prepare(session, route, &batch).await;
     let mut notes = std::mem::take(&mut *session.notes());
     if let Some((connection, error)) = &notes.failing {
@@ -117,8 +129,14 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     let calls = calls(&mut notes);
     let at = shared.context.clock.now();
     let (mut changes, mut nexts, mut met) = (std::mem::take(&mut notes.due), Vec::new(), Vec::new());
+    // What is too much for one transaction goes in several; the changes of one task stay together.
+    let mut lists: Vec<Vec<Change>> = Vec::new();
+    // Children by parent, in the order of their changes.
+    let mut members: HashMap<TaskId, collect::Member> = HashMap::new();
+    let mut born: Vec<(TaskId, Vec<(TaskId, String)>)> = Vec::new();
     // The target holds what the key should be: its older failures are over.
     let mut settled: HashSet<TaskId> = HashSet::new();
+    let mut remembered = collect::all_remembered(session, &batch, at).await?;
     for item in &mut batch.items {
         let Some(loaded) = session.loaded.get(&item.task) else {
             continue;
@@ -141,6 +159,7 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         if matches!(
             item.verdict,
             Verdict::Go
+                | Verdict::Split { .. }
                 | Verdict::Skip {
                     why: Skipped::Unchanged,
                     ..
@@ -150,24 +169,52 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         }
         let next = match std::mem::replace(&mut item.verdict, Verdict::Go) {
             Verdict::Go => done(session, name, loaded, item, &mut notes, at, &mut changes),
+            Verdict::Split { parts, .. } if parts.is_empty() => {
+                done(session, name, loaded, item, &mut notes, at, &mut changes)
+            }
+            Verdict::Split { step, parts } => {
+                let reason = format!("split into {} tasks by the step `{step}`", parts.len());
+                let children = family::split(session, loaded, item, (&step, parts), at, &mut changes);
+                born.push((item.task, children));
+                finish(session, name, item, &mut notes, at, Some(reason), &mut changes)
+            }
             Verdict::Skip { why, reason } => {
                 skipped(session, name, loaded, item, why, reason, at, &mut changes)
             }
             Verdict::Wait { need, reason } => {
                 keep_written(&notes, item.task, &mut changes);
-                let needs = vec![need];
-                changes.push(Change::Move(Move {
-                    needs: needs.clone(),
-                    reason: Some(reason),
-                    ..Move::to(item.task, TaskState::Running, TaskState::Waiting, at)
-                }));
-                Next {
-                    task: item.task,
-                    state: TaskState::Waiting,
-                    due: None,
-                    needs,
-                    has_effect: false,
+                let until = parking::given_up_at(at);
+                parking::waiting(item.task, need, reason, Some(until), at, &mut changes)
+            }
+            Verdict::Collect { step, by } => {
+                keep_written(&notes, item.task, &mut changes);
+                // What was written stands, whatever becomes of the group.
+                for (_, address, key, written) in notes.written.remove(&item.task).unwrap_or_default() {
+                    changes.extend(link(&shared.configuration.scope, address, key, written, at));
                 }
+                collect::buffer(item, &step, &mut changes);
+                let member = collect::Member {
+                    task: item.task,
+                    since: at,
+                    run: loaded.task.run,
+                };
+                members.insert(item.task, member);
+                let reason = format!("collected for `{by}` by the step `{step}`");
+                let need = Need::Group { step, by };
+                parking::waiting(item.task, need, reason, None, at, &mut changes)
+            }
+            Verdict::Ask {
+                step,
+                question,
+                until,
+            } => {
+                keep_written(&notes, item.task, &mut changes);
+                let need = Need::Answer { step };
+                parking::waiting(item.task, need, question, Some(until), at, &mut changes)
+            }
+            Verdict::Pause { step, until } => {
+                keep_written(&notes, item.task, &mut changes);
+                parking::paused(item.task, &step, until, at, &mut changes)
             }
             Verdict::Fail(error) => {
                 keep_written(&notes, item.task, &mut changes);
@@ -185,6 +232,18 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
                 )
             }
         };
+        if next.state.is_finished()
+            && let Some(group) = remembered.remove(&item.task)
+        {
+            changes.push(group.forget);
+            if settled.contains(&item.task) {
+                changes.extend(group.deliveries);
+                met.extend(group.keys.into_iter().map(|key| Need::Key {
+                    route: name.to_owned(),
+                    key,
+                }));
+            }
+        }
         if matches!(next.state, TaskState::Done | TaskState::Skipped | TaskState::Dead) {
             met.push(Need::Key {
                 route: name.to_owned(),
@@ -194,19 +253,40 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         if session.start.is_some() && next.state.is_finished() {
             changes.push(start::put(&shared.configuration.scope, &item.task, None));
         }
-        let has_effect = notes.has_effect.contains(&item.task) || !loaded.effects.is_empty();
+        let has_effect = notes.has_effect.contains(&item.task)
+            || loaded.effects.keys().any(|name| !name.starts_with(NOTE));
         nexts.push(Next { has_effect, ..next });
+        if changes.len() >= COMMIT_CHANGES_MAX {
+            lists.push(std::mem::take(&mut changes));
+        }
     }
     let resolved = resolve_dead(shared, name, &batch, &settled, at, &mut changes);
-    let links: Vec<Link> = changes
+    let children: Vec<(TaskId, String)> = born.iter().flat_map(|(_, children)| children).cloned().collect();
+    // Held until the memory knows the children, as whoever makes tasks does.
+    let keys = children.iter().map(|(_, key)| (name, key.as_str()));
+    let held = shared.arrivals.hold(keys).await;
+    let replaced = match route.latest_only {
+        true => order::replace(shared, name, &children, at, &mut changes),
+        false => Vec::new(),
+    };
+    lists.push(changes);
+    let links: Vec<Link> = lists
         .iter()
+        .flatten()
         .filter_map(|change| match change {
             Change::PutLink(link) => Some(link.clone()),
             _ => None,
         })
         .collect();
-    let rows = kept::rows(&changes);
-    if let Err(error) = shared.commit_surely(changes).await {
+    let rows = kept::rows(lists.iter().flatten());
+    let (sequences, outcome) = commit(shared, lists).await;
+    if outcome.is_ok() {
+        order::forget(&mut shared.lock(), name, &replaced);
+    }
+    family::bear(shared, name, born, sequences);
+    drop(held);
+    if let Err(error) = outcome {
+        shared.let_go(name, &replaced).await;
         shared.let_go(name, &resolved).await;
         return Err(error);
     }
@@ -230,7 +310,9 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
         .filter_map(|(task, _)| batch.items.iter().find(|item| item.task == *task))
         .map(|item| item.key.clone())
         .collect();
-    remember(shared, name, nexts, &resolved);
+    let ended = remember(shared, name, nexts, &resolved, members);
+    family::ended(shared, ended).await;
+    order::ended(shared, name, replaced).await;
     met.extend(kept::in_force(shared, &rows).await);
     shared.wake(&met).await;
     kept::second_look(shared, name, &parked, session.now).await;
@@ -239,8 +321,46 @@ async fn conclude(session: &Session<'_>, name: &str, route: &Route, mut batch: B
     Ok(())
 }
 
-/// The memory follows the store. Counts one waking, so that nothing looks settled before the woken ones are queued.
-fn remember(shared: &Shared, name: &str, nexts: Vec<Next>, resolved: &[Entry]) {
+/// What a confirmed write tells of ids.
+fn link(
+    scope: &weir_model::Scope,
+    address: weir_model::Address,
+    key: String,
+    written: Written,
+    at: jiff::Timestamp,
+) -> Option<Change> {
+    let link = Link {
+        scope: scope.clone(),
+        address,
+        key,
+        ids: written.ids,
+        at,
+    };
+    (!link.ids.is_empty()).then_some(Change::PutLink(link))
+}
+
+/// All lists in order, as far as it goes; answers the sequences of what was inserted.
+async fn commit(shared: &Shared, lists: Vec<Vec<Change>>) -> (Vec<i64>, Result<(), Error>) {
+    let mut sequences = Vec::new();
+    for changes in lists {
+        match shared.commit_surely(changes).await {
+            Ok(more) => sequences.extend(more),
+            Err(error) => return (sequences, Err(error)),
+        }
+    }
+    (sequences, Ok(()))
+}
+
+/// The memory follows the store; answers which tasks have ended, the failures that are over included. Counts one waking,
+/// so that nothing looks settled before the woken ones are queued.
+fn remember(
+    shared: &Shared,
+    name: &str,
+    nexts: Vec<Next>,
+    resolved: &[Entry],
+    mut members: HashMap<TaskId, collect::Member>,
+) -> Vec<TaskId> {
+    let mut ended: Vec<TaskId> = resolved.iter().map(|dead| dead.task).collect();
     let mut state = shared.lock();
     state.wakings += 1;
     for dead in resolved {
@@ -250,9 +370,13 @@ fn remember(shared: &Shared, name: &str, nexts: Vec<Next>, resolved: &[Entry]) {
         if !next.needs.is_empty() {
             state.park(name, next.task, &next.needs);
         }
+        if let Some(member) = members.remove(&next.task) {
+            state.route(name).join(&next.needs, member);
+        }
         let route = state.route(name);
         match next.state {
             TaskState::Done | TaskState::Skipped => {
+                ended.push(next.task);
                 route.keys.remove(&next.task);
                 route.released.remove(&next.task);
                 route.starts.remove(&next.task);
@@ -267,6 +391,7 @@ fn remember(shared: &Shared, name: &str, nexts: Vec<Next>, resolved: &[Entry]) {
                     let entry = weir_model::order::Entry {
                         state: live,
                         due: next.due,
+                        is_aside: is_member(&next.needs),
                         has_effect: next.has_effect,
                         ..entry.clone()
                     };
@@ -275,6 +400,7 @@ fn remember(shared: &Shared, name: &str, nexts: Vec<Next>, resolved: &[Entry]) {
             }
         }
     }
+    ended
 }
 
 fn done(
@@ -301,24 +427,30 @@ fn done(
         },
         reads: Some(std::mem::take(&mut item.reads)),
     });
+    finish(session, name, item, notes, at, None, changes)
+}
+
+/// Ends a task as done, with all that its success writes but its own delivery.
+fn finish(
+    session: &Session<'_>,
+    name: &str,
+    item: &mut Item,
+    notes: &mut Notes,
+    at: jiff::Timestamp,
+    reason: Option<String>,
+    changes: &mut Vec<Change>,
+) -> Next {
+    let scope = &session.shared.configuration.scope;
     kept::changes(session, name, item, at, changes);
     for (_, address, key, written) in notes.written.remove(&item.task).unwrap_or_default() {
-        if !written.ids.is_empty() {
-            changes.push(Change::PutLink(Link {
-                scope: scope.clone(),
-                address,
-                key,
-                ids: written.ids,
-                at,
-            }));
-        }
+        changes.extend(link(scope, address, key, written, at));
     }
     changes.push(Change::End(End {
         task: item.task,
         from: TaskState::Running,
         to: TaskState::Done,
         at,
-        reason: None,
+        reason,
         warnings: std::mem::take(&mut item.warnings),
     }));
     Next {
@@ -496,6 +628,8 @@ fn resolve_dead(
     at: jiff::Timestamp,
     changes: &mut Vec<Change>,
 ) -> Vec<Entry> {
+    let steps = shared.configuration.routes.get(name).map(|route| &route.steps);
+    let collects = steps.is_some_and(|steps| steps.iter().any(|placed| placed.step.closing().is_some()));
     let mut state = shared.lock();
     let route = state.route(name);
     let mut held = Vec::new();
@@ -509,6 +643,9 @@ fn resolve_dead(
             .collect();
         let dead: Vec<Entry> = older.iter().filter_map(|task| route.hold(task)).collect();
         for dead in &dead {
+            if collects {
+                changes.push(collect::forget(shared, name, &dead.task));
+            }
             changes.push(Change::End(End {
                 task: dead.task,
                 from: TaskState::Dead,

@@ -38,7 +38,7 @@ pub(crate) async fn write(session: &Session<'_>, write: &Write, batch: &mut Batc
         .enumerate()
         .filter(|(_, item)| item.is_going())
     {
-        let step = step_of(write, item);
+        let step = step_of(&write.step, item);
         let effects = session.loaded.get(&item.task).map(|loaded| &loaded.effects);
         if let Some(Some(done)) = effects.and_then(|effects| effects.get(&step)) {
             // A former attempt got behind this write; a later step failed.
@@ -138,22 +138,24 @@ pub(crate) async fn write(session: &Session<'_>, write: &Write, batch: &mut Batc
             }
         }
     }
-    // When nobody got through, it is not about the rows.
-    let away = |error: &&Error| {
+    if let Some(error) = all_away(&failures, total) {
+        session.notes().failing = Some((write.connection.clone(), error.clone()));
+    }
+}
+
+/// When nobody of `total` got through, it is not about the rows.
+pub(crate) fn all_away(failures: &[Error], total: usize) -> Option<&Error> {
+    let away = |error: &Error| {
         matches!(
             error.kind,
             Kind::Unavailable | Kind::Timeout | Kind::OutcomeUnknown
         )
     };
-    if failures.len() == total
-        && let Some(error) = failures.iter().find(away)
-        && failures.iter().all(|e| away(&e))
-    {
-        session.notes().failing = Some((write.connection.clone(), error.clone()));
-    }
+    let is_all = failures.len() == total && failures.iter().all(away);
+    failures.first().filter(|_| is_all)
 }
 
-fn fail_all(batch: &mut Batch, error: &Error) {
+pub(crate) fn fail_all(batch: &mut Batch, error: &Error) {
     for item in batch.items.iter_mut().filter(|item| item.is_going()) {
         item.verdict = Verdict::Fail(error.clone());
     }
@@ -178,18 +180,18 @@ fn take(session: &Session<'_>, write: &Write, item: &mut Item, written: Written)
         entity: write.entity.clone(),
     };
     session.notes().written.entry(item.task).or_default().push((
-        step_of(write, item),
+        step_of(&write.step, item),
         address,
         item.key.clone(),
         written,
     ));
 }
 
-/// Identity of the write in the task's journal: elements of one entity share its task and are told apart.
-fn step_of(write: &Write, item: &Item) -> String {
+/// Identity of a step's effect in the task's journal: elements of one entity share its task and are told apart.
+pub(crate) fn step_of(step: &str, item: &Item) -> String {
     match &item.carried.element {
-        None => write.step.clone(),
-        Some(element) => format!("{}#{element}", write.step),
+        None => step.to_owned(),
+        Some(element) => format!("{step}#{element}"),
     }
 }
 

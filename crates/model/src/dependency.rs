@@ -32,6 +32,10 @@ pub enum Need {
     },
     /// A row of a lookup that is read again (`refresh`) or kept by routes.
     Row { table: String, key: String },
+    /// The closing of a group that a collecting step of its route gathers.
+    Group { step: String, by: String },
+    /// What somebody answers to a step of the task itself.
+    Answer { step: String },
     /// A run of a route that started after this moment has settled.
     Run {
         route: String,
@@ -51,6 +55,8 @@ impl Need {
                 key,
             } => format!("a link of {connection}/{entity} `{key}`"),
             Need::Row { table, key } => format!("a row of the lookup {table} `{key}`"),
+            Need::Group { step, by } => format!("the group `{by}` of the step `{step}`"),
+            Need::Answer { step } => format!("an answer to the step `{step}`"),
             Need::Run { route, after } => format!("a run of {route} begun after {after:.0}"),
         }
     }

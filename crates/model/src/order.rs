@@ -19,6 +19,8 @@ pub struct Entry {
     pub due: Option<Timestamp>,
     /// A journalled effect exists, so a newer version must wait instead of replacing it.
     pub has_effect: bool,
+    /// It waits in the buffer of a collecting step, and holds back nobody.
+    pub is_aside: bool,
 }
 
 /// The live tasks of one route by key. Within it two tasks of one key never run at once nor overtake each other. Memory:
@@ -161,13 +163,10 @@ impl Keys {
     fn refresh(&mut self, key: &str) {
         self.behind_count -= self.behind.remove(key).unwrap_or(0);
         let Some(tasks) = self.by_key.get(key) else { return };
-        let states = || {
-            let entry = |task| self.entries.get(task);
-            tasks.values().filter_map(entry).map(|entry| entry.state)
-        };
-        let mut head = !states().any(|state| state == State::Running);
-        let held_back = states().skip_while(|state| *state != State::Waiting);
-        let behind = held_back.filter(|state| *state == State::Queued).count();
+        let entries = || tasks.values().filter_map(|task| self.entries.get(task));
+        let mut head = !entries().any(|entry| entry.state == State::Running);
+        let held_back = entries().skip_while(|entry| entry.state != State::Waiting || entry.is_aside);
+        let behind = held_back.filter(|entry| entry.state == State::Queued).count();
         if behind > 0 {
             self.behind.insert(key.to_owned(), behind);
             self.behind_count += behind;
@@ -180,7 +179,7 @@ impl Keys {
             if let Some(at) = entry.due {
                 self.due.remove(&(at, *task));
             }
-            if !entry.state.blocks_key() {
+            if !entry.state.blocks_key() || entry.is_aside {
                 continue;
             }
             if head {
@@ -215,6 +214,7 @@ mod tests {
             state,
             due: None,
             has_effect: false,
+            is_aside: false,
         }
     }
 
@@ -268,6 +268,17 @@ mod tests {
         keys.remove(&task(1));
         keys.remove(&task(2));
         assert_eq!(keys.count_behind_waiting(), 0);
+    }
+
+    #[test]
+    fn one_in_a_buffer_holds_back_nobody_and_is_replaced_like_others() {
+        let mut keys = keys("1aW 2aQ");
+        keys.put(Entry {
+            is_aside: true,
+            ..entry(1, "a", State::Waiting)
+        });
+        assert_eq!(keys.ready(10, now()), [task(2)]);
+        assert_eq!(keys.superseded_by("a", 9), [task(1), task(2)]);
     }
 
     #[test]

@@ -102,10 +102,12 @@ pub enum Event {
     PersonCancel,
     /// A later success of the same key made a dead task pointless.
     Resolve,
+    /// The group it was collected into is closed: it goes on within the task made of that.
+    Merge,
 }
 
 impl Event {
-    pub const ALL: [Event; 13] = [
+    pub const ALL: [Event; 14] = [
         Event::Lease,
         Event::Park,
         Event::Wake,
@@ -119,6 +121,7 @@ impl Event {
         Event::PersonSkip,
         Event::PersonCancel,
         Event::Resolve,
+        Event::Merge,
     ];
 }
 
@@ -142,6 +145,7 @@ pub fn next(state: State, event: Event) -> Option<State> {
         (S::Dead | S::Queued | S::Retrying | S::Waiting, E::PersonSkip) => Some(S::Skipped),
         (S::Dead | S::Queued | S::Retrying | S::Waiting, E::PersonCancel) => Some(S::Cancelled),
         (S::Dead, E::Resolve) => Some(S::Skipped),
+        (S::Waiting, E::Merge) => Some(S::Done),
         _ => None,
     }
 }
@@ -151,16 +155,17 @@ mod tests {
     use super::*;
 
     /// One line a state, in the order of `Event::ALL`: L(ease) P(ark) W(ake) S(ucceed) K(skip) O(postpone) B(ury)
-    /// R(ecover) U(supersede) r(etry) s(kip) c(ancel) V(resolve). `.` where the event cannot happen.
+    /// R(ecover) U(supersede) r(etry) s(kip) c(ancel) V(resolve)
+    /// M(erge). `.` where the event cannot happen.
     const TABLE: &str = "
-        queued     running waiting . . . . . . skipped . skipped cancelled .
-        running    . waiting . done skipped retrying dead queued . . . . .
-        waiting    . . queued . . . dead . skipped queued skipped cancelled .
-        retrying   running . . . . . . . skipped queued skipped cancelled .
-        done       . . . . . . . . . . . . .
-        skipped    . . . . . . . . . . . . .
-        dead       . . . . . . . . . queued skipped cancelled skipped
-        cancelled  . . . . . . . . . . . . .
+        queued     running waiting . . . . . . skipped . skipped cancelled . .
+        running    . waiting . done skipped retrying dead queued . . . . . .
+        waiting    . . queued . . . dead . skipped queued skipped cancelled . done
+        retrying   running . . . . . . . skipped queued skipped cancelled . .
+        done       . . . . . . . . . . . . . .
+        skipped    . . . . . . . . . . . . . .
+        dead       . . . . . . . . . queued skipped cancelled skipped .
+        cancelled  . . . . . . . . . . . . . .
     ";
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Description {
     pub version: String,
     pub title: String,
     pub entities: BTreeMap<String, EntityDescription>,
+    /// Any other requests, by name.
+    pub operations: BTreeMap<String, OperationDescription>,
     /// JSON Schema of the connection's settings.
     pub settings: Value,
     /// JSON Schema of each way to sign in.
@@ -57,6 +59,16 @@ pub struct EntityDescription {
     pub repeat: Repeat,
     /// Rows that one write takes at most; the engine gathers that many where it can.
     pub batch_rows: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct OperationDescription {
+    /// It changes something outside of Weir.
+    pub has_effect: bool,
+    /// May it be sent again when no answer came?
+    pub repeat: Repeat,
+    /// Its result is a list.
+    pub reads_many: bool,
 }
 
 /// One configured connection. Secrets are already put in; the value lives no longer than the connection.
@@ -121,6 +133,15 @@ pub trait Connection: Send + Sync {
     /// after its answer `effects.finish`. A row with `uncertain` was intended before and its result never journalled:
     /// the connection looks at the target, past every cache, before it sends anything for that row.
     async fn write(&self, request: &WriteRequest, effects: &dyn Effects) -> Vec<Outcome>;
+
+    /// Carries out one of the description's operations, once, and answers its result. The engine keeps the journal of those
+    /// that have an effect: their error is `outcome_unknown` when nobody can tell whether anything happened, and any other
+    /// kind promises that nothing did.
+    async fn call(&self, request: &CallRequest, _observer: &dyn Observer) -> Result<Value, Error> {
+        let name = &self.description().name;
+        let message = format!("`{name}` has no operation `{}`", request.operation);
+        Err(Error::new(weir_model::Kind::Configuration, message))
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -191,6 +212,13 @@ pub struct WriteRow {
     pub uncertain: bool,
     /// Effects of this write that are journalled as finished, by name, with their results.
     pub finished: BTreeMap<String, Value>,
+}
+
+/// An operation and what it is given, by name.
+#[derive(Clone, Debug)]
+pub struct CallRequest {
+    pub operation: String,
+    pub with: Value,
 }
 
 /// What became of one row.

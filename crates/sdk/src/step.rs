@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use weir_model::config::{OnError, WriteMode};
 use weir_model::{Error, Finding, TaskId};
 
 use crate::checker::Schema;
 use crate::codec::Codec;
+use crate::connector::OperationDescription;
 use crate::expressions::{Expression, Expressions, ReferenceSource, Snippet, Want};
 
 /// A kind of step: one folder in `weir-steps`, one line in its `all.rs`.
@@ -53,6 +55,8 @@ pub trait Build {
     fn result_name(&self) -> String;
     /// True for a step under `source.steps`: what it handles is no task yet.
     fn is_reading(&self) -> bool;
+    /// True for a step that stands in a list of another step (`branch`, `each`), not in the route's own.
+    fn is_nested(&self) -> bool;
     /// True for a step that works on elements of an entity (within `each`), not on the whole of it.
     fn is_within_each(&self) -> bool;
     /// The nested steps that stand at `path` within this step's parameters; `of_elements` where they work on parts of
@@ -68,6 +72,8 @@ pub trait Build {
     /// Names of connections, and of the entities that can be written on one.
     fn connections(&self) -> Vec<String>;
     fn entities(&self, connection: &str) -> Vec<String>;
+    /// Operations of a connection.
+    fn operations(&self, connection: &str) -> BTreeMap<String, OperationDescription>;
 }
 
 /// Where the rows of a lookup come from.
@@ -101,10 +107,26 @@ pub trait Step: Send + Sync {
         false
     }
 
+    /// Of a step that collects: when a group of it is closed.
+    fn closing(&self) -> Option<Closing> {
+        None
+    }
+
     /// True for a step that changes something outside of Weir; such steps are captured in a try-out.
     fn has_effect(&self) -> bool {
         false
     }
+}
+
+/// When a group is closed: the first that holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// It has so many members.
+    pub count: Option<u64>,
+    /// So long after its first member.
+    pub after_ms: Option<u64>,
+    /// No more members come of the runs of its members.
+    pub end_of_run: bool,
 }
 
 /// A step at its place in a route, with what every step may say.
@@ -159,6 +181,8 @@ pub struct Carried {
     pub element: Option<String>,
     /// One entry a step that touched it, for the record of the attempt.
     pub traces: Vec<Value>,
+    /// What steps noted of the task on its way, by step: until when it pauses, what was answered.
+    pub notes: BTreeMap<String, Value>,
     /// `on_error` of the step that failed it, where that step says so.
     pub on_error: Option<OnError>,
     /// Written with the success of the task, never before.
@@ -166,7 +190,8 @@ pub struct Carried {
 }
 
 /// What a task leaves behind when it succeeds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kept {
     /// A row of a kept lookup; `None` removes it.
     Row {
@@ -193,6 +218,35 @@ pub enum Verdict {
         need: weir_model::dependency::Need,
         reason: String,
     },
+    /// Looked at again by this step at that time; the attempt does not count.
+    Pause {
+        step: String,
+        until: Timestamp,
+    },
+    /// Parked until somebody answers the question, which goes to this step; dead at that time.
+    Ask {
+        step: String,
+        question: String,
+        until: Timestamp,
+    },
+    /// Into the buffer of this step, to the group `by`.
+    Collect {
+        step: String,
+        by: String,
+    },
+    /// Done with this step: each part goes on behind it as a task of its own.
+    Split {
+        /// See [`Build::step_id`].
+        step: String,
+        parts: Vec<Part>,
+    },
+}
+
+/// What a split makes a task of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub key: String,
+    pub value: Value,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,6 +337,10 @@ pub trait Services: Send + Sync {
     /// task has confirmed is skipped, one whose mark another live task holds waits for the end of that task.
     async fn claim(&self, step: &str, marks: &[Option<String>], batch: &mut Batch) -> Result<(), Error>;
 
+    /// Calls an operation for each item that is going; `with` holds what each gives it, in the order of the batch. One that
+    /// fails, or whose outcome is unknown, has its verdict set and no result.
+    async fn call(&self, call: &Call, with: Vec<Value>, batch: &mut Batch) -> Vec<Option<Value>>;
+
     /// Writes the items that are going, sets their verdicts, remembers ids for their links and the result as `$steps.NAME`.
     async fn write(&self, write: &Write, batch: &mut Batch);
 }
@@ -297,6 +355,15 @@ pub struct Write {
     pub step: String,
     /// See [`Build::result_name`].
     pub name: String,
+}
+
+/// An operation as a step calls it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub connection: String,
+    pub operation: String,
+    /// See [`Build::step_id`].
+    pub step: String,
 }
 
 /// `$steps` with one more result.

@@ -20,6 +20,10 @@ use weir_model::{Address, Error, Kind, RunId, Scope, TaskId};
 use crate::connector::Warning;
 use crate::expressions::Want;
 
+/// What the name of a journalled effect begins with when it is a note of the engine's own (where a task goes on, until when
+/// it pauses): such a task has changed nothing outside yet.
+pub const NOTE: char = '@';
+
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Applies the changes in order, all or none, durably. Answers the sequence numbers of inserted tasks, in order.
@@ -150,7 +154,7 @@ pub enum Change {
         at: Timestamp,
         release: u64,
     },
-    /// An effect is about to be tried.
+    /// An effect is about to be tried. Names that begin with [`NOTE`] are kept beside effects and are none.
     Intend {
         task: TaskId,
         effect: String,
@@ -268,7 +272,7 @@ pub struct LiveTask {
     pub due: Option<Timestamp>,
     pub needs: Vec<Need>,
     pub attempts: u32,
-    /// An effect is journalled or intended.
+    /// An effect is journalled or intended; notes are no effects.
     pub has_effect: bool,
     pub since: Timestamp,
 }
@@ -280,7 +284,7 @@ pub struct Loaded {
     /// The release of its first attempt.
     pub release: Option<u64>,
     pub first_attempt_at: Option<Timestamp>,
-    /// By name of the effect; `None`: intended and never answered.
+    /// By name of the effect; `None`: intended and never answered. Notes stand among them.
     pub effects: BTreeMap<String, Option<Value>>,
     pub replay_of: Option<TaskId>,
 }

@@ -251,6 +251,17 @@ pub(crate) enum Tasks {
         #[arg(long, value_name = "FILE", group = "correction")]
         entity: Option<PathBuf>,
     },
+    /// Answers the question for which a task waits, and lets it go on.
+    #[command(group(clap::ArgGroup::new("answer").required(true)))]
+    Answer {
+        id: String,
+        /// One place of the answer and its value: `approved=true`; the value is JSON, or else a text.
+        #[arg(long, value_name = "PATH=VALUE", group = "answer")]
+        set: Option<String>,
+        /// A file with the whole answer.
+        #[arg(long, value_name = "FILE", group = "answer")]
+        entity: Option<PathBuf>,
+    },
     /// Ends tasks without delivering them.
     Skip(Which),
     /// Stops tasks.

@@ -1,8 +1,53 @@
 //! Elements of an entity: where the list is, and an element as an item of its own.
 
+use std::sync::Arc;
+
 use serde_json::Value;
-use weir_model::{Error, Kind as ErrorKind};
-use weir_sdk::step::Item;
+use weir_model::{Error, Finding, Kind as ErrorKind};
+use weir_sdk::expressions::Expression;
+use weir_sdk::step::{Batch, Build, Item, Services};
+
+use crate::parameters;
+
+/// Where the list is: a dotted path, or JSONata that makes one.
+pub(crate) enum Of {
+    Path(String),
+    Expression(Arc<dyn Expression>),
+}
+
+impl Of {
+    pub(crate) fn read(build: &dyn Build, place: &[&str], text: &str) -> Result<Of, Finding> {
+        match is_path(text) {
+            true => Ok(Of::Path(text.to_owned())),
+            false => Ok(Of::Expression(parameters::expression(build, place, text)?)),
+        }
+    }
+
+    /// The elements of each item that is going. Nothing and `null` are none; of JSONata one value is a list of one.
+    pub(crate) async fn lists(
+        &self,
+        batch: &mut Batch,
+        services: &dyn Services,
+    ) -> Vec<Option<Result<Vec<Value>, Error>>> {
+        let expression = match self {
+            Of::Path(path) => {
+                let list = |item: &Item| item.is_going().then(|| at_path(item, path));
+                return batch.items.iter().map(list).collect();
+            }
+            Of::Expression(expression) => expression,
+        };
+        let results = services.evaluate(expression.as_ref(), batch).await;
+        let list = |value| match value {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(one) => vec![one],
+        };
+        results
+            .into_iter()
+            .map(|result| result.map(|result| result.map(list)))
+            .collect()
+    }
+}
 
 /// `lines` and `order.lines`, which can be written to as well as read.
 pub(crate) fn is_path(text: &str) -> bool {

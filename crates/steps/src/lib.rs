@@ -5,6 +5,8 @@
 
 mod all;
 mod branch;
+mod call;
+mod collect;
 mod convert;
 mod dedupe;
 mod each;
@@ -18,12 +20,14 @@ mod lookup;
 mod map;
 mod missing;
 mod parameters;
+mod pause;
 mod remove;
 mod rename;
 mod script;
 mod set;
 mod skip;
 mod sort;
+mod split;
 mod unchanged;
 mod validate;
 mod write;

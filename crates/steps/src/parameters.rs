@@ -104,3 +104,16 @@ pub(crate) fn text(value: Option<Value>) -> String {
         Some(other) => other.to_string(),
     }
 }
+
+/// Refuses a step anywhere but in the route's own list of steps: `why` completes "`split` …".
+pub(crate) fn outermost(build: &dyn Build, kind: &str, why: &str) -> Result<(), Finding> {
+    if !build.is_reading() && !build.is_nested() {
+        return Ok(());
+    }
+    let advice = match build.is_reading() {
+        true => "under `source.steps` there is no task yet: move it to `steps`",
+        false => "it stands in the route's own list: say `when` there instead of nesting it",
+    };
+    let message = format!("`{kind}` {why}; {advice}");
+    Err(build.finding(&[], "wrong-place", message))
+}

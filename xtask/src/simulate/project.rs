@@ -195,6 +195,14 @@ struct Plain {
 }
 
 impl Build for Plain {
+    fn is_nested(&self) -> bool {
+        false
+    }
+
+    fn operations(&self, _: &str) -> BTreeMap<String, weir_sdk::connector::OperationDescription> {
+        BTreeMap::new()
+    }
+
     fn expressions(&self) -> &dyn Expressions {
         &Fields
     }

@@ -103,7 +103,7 @@ fn is_met(tables: &Tables, plan: &RoutePlan, waiting: &Row, need: &Need) -> bool
             .links
             .values()
             .any(|link| link.address.entity == *entity && link.key == *key),
-        Need::Row { .. } | Need::Run { .. } => false,
+        Need::Row { .. } | Need::Run { .. } | Need::Group { .. } | Need::Answer { .. } => false,
         // A mark that another task has under way.
         Need::Key { route, key } if waiting.attempts > 0 => !tables.tasks.values().any(|row| {
             row.is_live()

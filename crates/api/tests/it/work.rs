@@ -297,6 +297,14 @@ async fn a_run_is_started_watched_repaired_and_replayed() {
         "{}",
         conflict.text
     );
+    let answered = work
+        .ask("POST", &format!("/tasks/{id}/answer"), r#"{"entity": 1}"#)
+        .await;
+    assert!(
+        answered.status == 409 && answered.text.contains("is dead and waits for no answer"),
+        "{}",
+        answered.text
+    );
     work.system.is_repaired.store(true, Ordering::SeqCst);
     assert_eq!(
         work.ask("POST", &format!("/tasks/{id}/retry"), "").await.json(),

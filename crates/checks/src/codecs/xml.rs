@@ -7,7 +7,7 @@ use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::reader::Reader;
 use serde_json::{Map, Value};
 use weir_model::{Error, Kind};
-use weir_sdk::codec::{Codec, Content};
+use weir_sdk::codec::{Codec, Content, Form};
 
 use super::{bytes, unreadable, value, within};
 
@@ -23,12 +23,12 @@ impl Codec for Xml {
     fn summary(&self) -> &'static str {
         "an object with the one outermost element, as XML text in UTF-8"
     }
-    fn decode(&self, content: Content, bytes_max: u64) -> Result<Content, Error> {
-        let text = within(bytes(content, self)?, bytes_max)?;
+    fn decode(&self, content: Content, form: &Form) -> Result<Content, Error> {
+        let text = within(bytes(content, self)?, form.bytes_max)?;
         let text = String::from_utf8(text).map_err(|_| unreadable(self, "it is not UTF-8"))?;
         read(text.trim_start_matches('\u{feff}')).map(Content::Value)
     }
-    fn encode(&self, content: Content, bytes_max: u64) -> Result<Content, Error> {
+    fn encode(&self, content: Content, form: &Form) -> Result<Content, Error> {
         let value = value(content, self)?;
         let Some((name, root)) = value
             .as_object()
@@ -40,7 +40,7 @@ impl Codec for Xml {
         };
         let mut writer = Writer::new(Vec::new());
         write(&mut writer, name, root, 0)?;
-        within(writer.into_inner(), bytes_max).map(Content::Bytes)
+        within(writer.into_inner(), form.bytes_max).map(Content::Bytes)
     }
 }
 

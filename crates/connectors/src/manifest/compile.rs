@@ -7,6 +7,7 @@ use weir_sdk::expressions::Expressions;
 
 use super::types::{self, Child, FollowUp, Manifest, Missing, OnMissing, Reference};
 use crate::errors::Rules;
+use crate::operation::{self, OperationPlan};
 use crate::paginate::Paginate;
 use crate::request::Request;
 use crate::template::{Compiler, Formula, Template};
@@ -109,6 +110,7 @@ pub(crate) struct SetupPlan {
 pub(crate) struct Compiled {
     pub(crate) manifest: Manifest,
     pub(crate) entities: BTreeMap<String, EntityPlan>,
+    pub(crate) operations: BTreeMap<String, OperationPlan>,
     pub(crate) setup: SetupPlan,
 }
 
@@ -134,6 +136,7 @@ pub(crate) fn compile(document: &Document, expressions: &dyn Expressions) -> Res
     for (name, entity) in &entities {
         check_references(document, name, &entity.body, &entities, &mut findings);
     }
+    let operations = operation::compile_all(&manifest, document, at, &mut findings);
     let http = at(&["http"]);
     let setup = http.text(&manifest.http.base_url).and_then(|base_url| {
         Ok(SetupPlan {
@@ -145,6 +148,7 @@ pub(crate) fn compile(document: &Document, expressions: &dyn Expressions) -> Res
         Ok(setup) if findings.is_empty() => Ok(Compiled {
             manifest,
             entities,
+            operations,
             setup,
         }),
         Ok(_) => Err(findings),

@@ -24,6 +24,9 @@ pub(crate) struct Manifest {
     #[serde(default)]
     pub(crate) shapes: BTreeMap<String, Value>,
     pub(crate) entities: BTreeMap<String, Value>,
+    /// Any other request by name, for steps `call`: `price.get`.
+    #[serde(default)]
+    pub(crate) operations: BTreeMap<String, Operation>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -189,6 +192,32 @@ pub(crate) struct Request {
     pub(crate) json: Option<Value>,
     #[serde(default)]
     pub(crate) form: Option<BTreeMap<String, String>>,
+}
+
+/// A request by name. One whose method is neither GET nor HEAD changes something: it is journalled, and not sent again
+/// unless `repeat` allows it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Operation {
+    /// Sees what the step says under `with` as `with`: `"/prices/{{ with.sku }}"`.
+    pub(crate) request: Request,
+    /// JSONata on `status`, `headers` and `body` of the answer; default `body`.
+    #[serde(default)]
+    pub(crate) result: Option<String>,
+    /// Of one that reads many: JSONata that gives the rows of a page. The result is then the list of all.
+    #[serde(default)]
+    pub(crate) records: Option<String>,
+    #[serde(default)]
+    pub(crate) paginate: Option<Paginate>,
+    /// The most rows it may give; default 10,000.
+    #[serde(default)]
+    pub(crate) records_max: Option<u64>,
+    /// May it be sent again when no answer came? `safe` or `unsafe`; default `unsafe`.
+    #[serde(default)]
+    pub(crate) repeat: Option<Repeat>,
+    /// Looked at before the rules of `http`.
+    #[serde(default)]
+    pub(crate) errors: Vec<ErrorRule>,
 }
 
 /// An entity, its shape put in.

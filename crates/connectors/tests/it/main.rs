@@ -5,5 +5,6 @@
 mod akeneo;
 mod backend;
 mod manifests;
+mod operations;
 mod spryker;
 mod stage;

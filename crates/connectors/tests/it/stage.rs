@@ -40,7 +40,10 @@ pub(crate) fn connect(name: &str, base_url: &str, auth: (&str, Value)) -> Arc<dy
 }
 
 pub(crate) fn context() -> Context {
-    let http = Arc::new(weir_connectors::http::Client::new().unwrap());
+    over(Arc::new(weir_connectors::http::Client::new().unwrap()))
+}
+
+pub(crate) fn over(http: Arc<dyn weir_sdk::http::Http>) -> Context {
     Context {
         clock: Arc::new(SystemClock(Instant::now())),
         dice: Arc::new(NoDice),

@@ -15,6 +15,7 @@ use weir_sdk::store::{LiveTask, Loaded};
 use super::records::{self, Token};
 use super::{PREVIEWS_MAX, Selection, TOKEN_MS, select};
 use crate::actions::Deed;
+use crate::family;
 use crate::payload;
 use crate::plan::{Plan, SUPERSEDED, To, plan};
 use crate::services::Session;
@@ -72,11 +73,11 @@ pub struct Tried {
     pub tasks: u64,
     /// Not all of them were.
     pub is_sample: bool,
-    /// Would be written.
+    /// Would be written, or split; what a split makes is not tried.
     pub written: u64,
     /// Would end without a write: filtered, or unchanged.
     pub skipped: u64,
-    /// Would wait for something.
+    /// Would wait: for something, for a time, for an answer, for the rest of a group.
     pub waiting: u64,
     pub failed: u64,
     /// Why they would fail.
@@ -221,9 +222,10 @@ impl<'a> Look<'a> {
         if matches!(plan.to, To::New { .. }) {
             return;
         }
-        let effects = plan.detail.effects.values();
-        self.with_effects += u64::from(effects.clone().any(Option::is_some));
-        self.unanswered += u64::from(effects.clone().any(Option::is_none));
+        let all = plan.detail.effects.iter();
+        let effects = all.filter(|(name, _)| family::is_effect(name));
+        self.with_effects += u64::from(effects.clone().any(|(_, result)| result.is_some()));
+        self.unanswered += u64::from(effects.clone().any(|(_, result)| result.is_none()));
         let release = plan.detail.release;
         self.older_release += u64::from(release.is_some_and(|of| of != self.shared.configuration.release));
     }
@@ -266,6 +268,7 @@ impl<'a> Look<'a> {
                 Some(start) => alone.push((item, start)),
                 None => batch.items.push(item),
             }
+            session.loaded.insert(loaded.task.id, loaded);
         }
         start::run(route, None, &mut batch, &session).await;
         for (item, start) in alone {
@@ -276,9 +279,12 @@ impl<'a> Look<'a> {
         for Item { key, verdict, .. } in batch.items {
             self.tried.tasks += 1;
             match verdict {
-                Verdict::Go => self.tried.written += 1,
+                Verdict::Go | Verdict::Split { .. } => self.tried.written += 1,
                 Verdict::Skip { .. } => self.tried.skipped += 1,
-                Verdict::Wait { .. } => self.tried.waiting += 1,
+                Verdict::Wait { .. }
+                | Verdict::Pause { .. }
+                | Verdict::Ask { .. }
+                | Verdict::Collect { .. } => self.tried.waiting += 1,
                 Verdict::Fail(error) => {
                     self.tried.failed += 1;
                     self.tried.failing.add(&error, &key);
@@ -292,6 +298,10 @@ impl<'a> Look<'a> {
 /// As a worker would get it.
 fn loaded(plan: Plan) -> Loaded {
     let row = plan.detail.row;
+    let effects = match plan.to {
+        To::New { .. } => family::effects_of_copy(&plan.detail.effects),
+        _ => plan.detail.effects,
+    };
     let input = match plan.to {
         To::Queue {
             input: Some(input), ..
@@ -309,13 +319,13 @@ fn loaded(plan: Plan) -> Loaded {
             due: row.due,
             needs: row.needs,
             attempts: row.attempts,
-            has_effect: !plan.detail.effects.is_empty(),
+            has_effect: effects.keys().any(|name| family::is_effect(name)),
             since: row.since,
         },
         input,
         release: plan.detail.release,
         first_attempt_at: None,
-        effects: plan.detail.effects,
+        effects,
         replay_of: row.replay_of,
     }
 }

@@ -9,6 +9,7 @@ const WAITS: Setup = Setup {
     waits_for_parent: true,
     looks_up: false,
     queue: None,
+    split_children: None,
     schema: None,
     writes_lines: false,
     keeps_all: false,

@@ -42,7 +42,7 @@ fn dead() -> Selection {
     }
 }
 
-fn these(tasks: &[TaskId]) -> Selection {
+pub(crate) fn these(tasks: &[TaskId]) -> Selection {
     Selection {
         tasks: tasks.to_vec(),
         ..Selection::default()
@@ -78,7 +78,7 @@ async fn wait(
     }
 }
 
-async fn ended(engine: &Engine, id: &OperationId) -> Operation {
+pub(crate) async fn ended(engine: &Engine, id: &OperationId) -> Operation {
     wait(engine, id, |operation, _| operation.state.is_ended()).await
 }
 

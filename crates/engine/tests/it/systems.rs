@@ -27,6 +27,19 @@ fn description(key: &str) -> Description {
     }
 }
 
+pub(crate) fn operations() -> BTreeMap<String, OperationDescription> {
+    let operation = |has_effect, repeat| OperationDescription {
+        has_effect,
+        repeat,
+        reads_many: false,
+    };
+    BTreeMap::from([
+        ("price.get".to_owned(), operation(false, Repeat::Safe)),
+        ("order.cancel".to_owned(), operation(true, Repeat::Unsafe)),
+        ("order.touch".to_owned(), operation(true, Repeat::Safe)),
+    ])
+}
+
 /// Gives rows in pages of `page`; a row's `updated` (seconds) is its change time.
 pub(crate) struct Source {
     pub(crate) rows: Mutex<Vec<Value>>,
@@ -156,7 +169,10 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn new() -> Self {
         Target {
-            description: Some(description("code")),
+            description: Some(Description {
+                operations: operations(),
+                ..description("code")
+            }),
             ..Target::default()
         }
     }
@@ -268,5 +284,23 @@ impl Connection for Target {
             .unwrap()
             .retain(|key| !request.rows.iter().any(|row| row.key == *key));
         outcomes
+    }
+    /// Answers what it was given; fails as scripted for the operation's name.
+    async fn call(&self, request: &CallRequest, _: &dyn Observer) -> Result<Value, Error> {
+        let name = &request.operation;
+        self.log.lock().unwrap().push(format!("{name} {}", request.with));
+        if self.mute.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let scripted = self
+            .failures
+            .lock()
+            .unwrap()
+            .get_mut(name)
+            .and_then(VecDeque::pop_front);
+        match scripted {
+            Some(error) => Err(error),
+            None => Ok(json!({ "of": name })),
+        }
     }
 }

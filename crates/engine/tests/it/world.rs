@@ -15,6 +15,7 @@ use weir_model::task::State;
 use weir_model::{Error, Finding, Scope, retry};
 use weir_sdk::Context;
 use weir_sdk::checker::Schema;
+use weir_sdk::connector::OperationDescription;
 use weir_sdk::context::{Clock, Dice};
 use weir_sdk::expressions::{self, Expression, Expressions, Known, Snippet};
 use weir_sdk::http::{Answer, Http, Request};
@@ -40,6 +41,7 @@ pub(crate) struct Setup {
     /// Adds `size` from the lookup `sizes` (rows of the source itself, by `code`).
     pub(crate) looks_up: bool,
     pub(crate) queue: Option<u64>,
+    pub(crate) split_children: Option<u64>,
     /// Schema of the entity as read.
     pub(crate) schema: Option<Value>,
     /// Writes each element of `lines` instead of the whole.
@@ -209,6 +211,7 @@ impl World {
             },
             limits: RouteLimits {
                 queue: setup.queue.unwrap_or(2_000),
+                split_children: setup.split_children.unwrap_or(1_000),
                 ..RouteLimits::default()
             },
             trace: setup.trace.unwrap_or(Trace::Full),
@@ -265,7 +268,7 @@ fn step(kind: &str, parameters: Value) -> Step {
         .iter()
         .find(|k| k.name() == kind)
         .unwrap()
-        .build(&parameters, &Plain)
+        .build(&parameters, &Plain(kind))
         .unwrap();
     Step {
         id: kind.to_owned(),
@@ -361,9 +364,9 @@ impl Expressions for Fields {
 }
 
 /// Builds the steps that need nothing but names.
-struct Plain;
+struct Plain<'a>(&'a str);
 
-impl Build for Plain {
+impl Build for Plain<'_> {
     fn expressions(&self) -> &dyn Expressions {
         &Fields
     }
@@ -377,10 +380,10 @@ impl Build for Plain {
         Err(name.to_owned())
     }
     fn step_id(&self) -> String {
-        "write".to_owned()
+        self.0.to_owned()
     }
     fn result_name(&self) -> String {
-        "write".to_owned()
+        self.0.to_owned()
     }
     fn is_reading(&self) -> bool {
         false
@@ -393,6 +396,9 @@ impl Build for Plain {
     }
     fn lookups(&self) -> BTreeMap<String, Table> {
         BTreeMap::from([("kept".to_owned(), Table::Kept)])
+    }
+    fn is_nested(&self) -> bool {
+        false
     }
     fn is_within_each(&self) -> bool {
         false
@@ -412,6 +418,9 @@ impl Build for Plain {
     }
     fn entities(&self, _: &str) -> Vec<String> {
         vec!["things".to_owned()]
+    }
+    fn operations(&self, _: &str) -> BTreeMap<String, OperationDescription> {
+        crate::systems::operations()
     }
 }
 

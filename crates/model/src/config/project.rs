@@ -103,6 +103,10 @@ pub struct RouteLimits {
     pub queue: u64,
     /// Waiting tasks of a route at which its source pauses, unless somebody waits for the route; default 100,000.
     pub waiting: u64,
+    /// Tasks that one entity may be split into, which are stored together; default 1,000.
+    pub split_children: u64,
+    /// Members at which a group of a collecting step is closed in any case; default 1,000.
+    pub collect_members: u64,
 }
 
 impl Default for RouteLimits {
@@ -113,6 +117,8 @@ impl Default for RouteLimits {
             run_time: Span { ms: 6 * 3_600_000 },
             queue: 2_000,
             waiting: 100_000,
+            split_children: 1_000,
+            collect_members: 1_000,
         }
     }
 }

@@ -63,6 +63,14 @@ fn words(trial: &trial::Trial) -> String {
             pretty(&write.row)
         ));
     }
+    for call in &trial.calls {
+        lines.push(format!(
+            "would call {} of {} with:\n{}",
+            call.operation,
+            call.connection,
+            pretty(&call.with)
+        ));
+    }
     lines.push(format!("verdict: {}", trial.verdict));
     if let Some(error) = &trial.error {
         lines.push(format!("error ({}): {error}", error.kind));
@@ -76,6 +84,7 @@ fn steps_words(steps: &[Value], indent: &str, lines: &mut Vec<String>) {
         let id = step["step"]
             .as_str()
             .or_else(|| step["element"].as_str())
+            .or_else(|| step["part"].as_str())
             .unwrap_or_default();
         match (step.get("error"), step.get("after")) {
             (Some(error), _) => lines.push(format!(

@@ -42,6 +42,16 @@ pub(crate) async fn run(places: &Places, what: Tasks, output: Output) -> anyhow:
             let deed = json!({ "action": "replay", "force": force, "from": from, "release": release.word() });
             act(&client, which, deed, output).await
         }
+        Tasks::Answer { id, set, entity } => {
+            let given = correction(set.as_deref(), None, entity.as_deref())?;
+            one(
+                &client,
+                &id,
+                &json!({ "action": "answer", "answer": given }),
+                output,
+            )
+            .await
+        }
     };
     client.close().await;
     result
@@ -118,6 +128,18 @@ fn words(shown: &Value) -> String {
     for need in shown["waits_for"].as_array().into_iter().flatten() {
         lines.push(format!("waits for: {}", text(need)));
     }
+    if let Some(parent) = shown["relations"]["parent"].as_str() {
+        lines.push(format!("parent: {parent}"));
+    }
+    if let Some(into) = shown["relations"]["merged_into"].as_str() {
+        lines.push(format!("merged into: {into}"));
+    }
+    for member in shown["relations"]["members"].as_array().into_iter().flatten() {
+        lines.push(format!("member: {}", text(member)));
+    }
+    for child in shown["relations"]["children"].as_array().into_iter().flatten() {
+        lines.push(format!("child: {}", text(child)));
+    }
     for warning in task["warnings"].as_array().into_iter().flatten() {
         lines.push(format!(
             "warning ({}): {}",
@@ -186,6 +208,7 @@ async fn one(client: &Client, id: &str, deed: &Value, output: Output) -> anyhow:
     let action = deed["action"].as_str().unwrap_or_default();
     let body = match action {
         "correct" => Some(deed["correction"].clone()),
+        "answer" => Some(deed["answer"].clone()),
         "replay" => Some(json!({ "force": deed["force"], "from": deed["from"], "release": deed["release"] })),
         _ => None,
     };

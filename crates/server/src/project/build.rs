@@ -9,6 +9,7 @@ use weir_model::{Finding, config, did_you_mean};
 use weir_sdk::Catalog;
 use weir_sdk::checker::Schema;
 use weir_sdk::codec::Codec;
+use weir_sdk::connector::OperationDescription;
 use weir_sdk::document::Document;
 use weir_sdk::expressions::{Expressions, Snippet};
 use weir_sdk::step::{Build, Placed, Table};
@@ -18,8 +19,8 @@ use super::steps::{Site, borrowed, within};
 /// Words that every step may say besides its kind.
 const STEP_WORDS: &[&str] = &["name", "when", "on_error"];
 
-/// Steps of formats.md that are decided and not built.
-const NOT_YET: &[&str] = &["call", "collect", "split"];
+/// Steps that are decided and not built.
+const NOT_YET: &[&str] = &["file"];
 
 /// Words in the steps of a route that are no kind of step: found before the document is read as a route, because a
 /// mistyped `when` would otherwise be taken for a second kind.
@@ -147,6 +148,10 @@ impl Build for StepBuild<'_> {
         self.site.reading
     }
 
+    fn is_nested(&self) -> bool {
+        self.site.nested
+    }
+
     fn is_within_each(&self) -> bool {
         self.site.within_each
     }
@@ -171,6 +176,7 @@ impl Build for StepBuild<'_> {
             None => format!("{}/", self.id),
         };
         let site = Site {
+            nested: true,
             within_each: self.site.within_each || of_elements,
             ..self.site
         };
@@ -228,5 +234,12 @@ impl Build for StepBuild<'_> {
             .filter(|(_, entity)| !entity.modes.is_empty())
             .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    fn operations(&self, connection: &str) -> BTreeMap<String, OperationDescription> {
+        let connector = self.site.project.connector(connection);
+        connector.map_or_else(BTreeMap::new, |connector| {
+            connector.description().operations.clone()
+        })
     }
 }

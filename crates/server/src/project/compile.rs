@@ -181,6 +181,7 @@ impl Compiler<'_> {
             expressions: self.expressions,
             document,
             reading: false,
+            nested: false,
             within_each: false,
         }
     }

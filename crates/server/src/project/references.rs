@@ -141,6 +141,20 @@ fn writes(project: &Project, catalog: &Catalog, part: &Part<config::Route>, find
                     .write(connection, entity, mode);
                 }
             }
+            "collect"
+                if route.source.webhook.is_some() && step.parameters["until"].get("after").is_none() =>
+            {
+                let message =
+                    "what a webhook brings belongs to no run, so `end_of_run` closes each group at once";
+                let suggestion = "say `after`, for example `until: { after: 1m }`".to_owned();
+                Place {
+                    project,
+                    document,
+                    path,
+                    findings,
+                }
+                .say(&["until"], "wrong-value", message.to_owned(), Some(suggestion));
+            }
             "lookup" => {
                 if let Some((message, suggestion)) =
                     text("table").and_then(|table| missing_lookup(project, table))

@@ -24,6 +24,8 @@ pub(super) struct Site<'a> {
     pub(super) document: &'a Document,
     /// The steps run while a source reads.
     pub(super) reading: bool,
+    /// The steps stand in a list of another step.
+    pub(super) nested: bool,
     /// The steps work on elements of an entity.
     pub(super) within_each: bool,
 }

@@ -438,7 +438,17 @@ const NESTED: &[(&str, &str, &str)] = &[
         "two steps of this list are called `x`",
     ),
     (
-        "{ collect: { by: a } }",
+        "{ collect: { by: a,until: { after: 1m } } }",
+        "routes/categories.yaml:9:",
+        "it stands in the route's own list: say `when` there",
+    ),
+    (
+        "{ call: { connection: spryker,operation: price.get } }",
+        "routes/categories.yaml:9:",
+        "`spryker` has no operation `price.get`; there are: none",
+    ),
+    (
+        "{ file: { op: copy } }",
         "routes/categories.yaml:9:",
         "not built in this version",
     ),

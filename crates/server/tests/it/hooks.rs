@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::serve::Server;
 use crate::{text, weir};
 
-const MANIFEST: &str = r#"connector: sink
+pub(crate) const MANIFEST: &str = r#"connector: sink
 version: 1.0.0
 title: Sink
 connection:
@@ -45,7 +45,7 @@ write: { connection: sink, entity: orders, mode: create }
 "#;
 
 /// A project with one route, which writes to an address.
-fn project(folder: &Path, route: &str, sink: &str) {
+pub(crate) fn project(folder: &Path, route: &str, sink: &str) {
     std::fs::create_dir_all(folder).unwrap();
     let files = [
         ("weir.yaml", "project: shop\n".to_owned()),
@@ -322,13 +322,13 @@ fn a_server_without_the_secret_of_a_webhook_does_not_start() {
 }
 
 /// Keeps what is posted, in order, and refuses nothing: what comes twice is there twice.
-struct Sink {
-    url: String,
-    kept: Arc<Mutex<Vec<Value>>>,
+pub(crate) struct Sink {
+    pub(crate) url: String,
+    pub(crate) kept: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Sink {
-    fn start() -> Sink {
+    pub(crate) fn start() -> Sink {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let kept: Arc<Mutex<Vec<Value>>> = Arc::default();
@@ -398,7 +398,7 @@ fn answer(mut stream: &TcpStream, kept: &Mutex<Vec<Value>>) -> Option<()> {
 }
 
 /// Status of a request, where there was an answer.
-fn ask(address: &str, request: &str, headers: &str, body: &str) -> Option<(u16, String)> {
+pub(crate) fn ask(address: &str, request: &str, headers: &str, body: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     write!(

@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod hooks;
 mod serve;
+mod steps;
 mod store;
 mod triggers;
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use weir_model::config::Bytes;
 use weir_model::{Error, Finding, Kind as ErrorKind, did_you_mean, json as values};
-use weir_sdk::codec::{Codec, Content};
+use weir_sdk::codec::{Codec, Content, CsvForm, FixedWidthForm, Form};
 use weir_sdk::step::{Batch, Build, Item, Services, Step, StepKind, Verdict};
 
 use crate::parameters;
@@ -17,12 +17,18 @@ struct Parameters {
     /// The field (dotted path) that is read; where it is missing or `null`, nothing happens.
     field: String,
     /// Reads what is written in these ways, the outermost first: `[base64, gzip, json]`. Either `from` or `to`. Ways:
-    /// `base64`, `gzip`, `json`, `xml`.
+    /// `base64`, `csv`, `fixed_width`, `gzip`, `json`, `xml`.
     #[serde(default)]
     from: Vec<String>,
     /// Writes in these ways, one after the other: `[json, gzip, base64]`.
     #[serde(default)]
     to: Vec<String>,
+    /// How CSV is written: `{ delimiter: ";", header: false, columns: [sku, qty] }`.
+    #[serde(default)]
+    csv: Option<CsvForm>,
+    /// The columns of fixed width: `{ columns: [ { name: sku, width: 10 }, { name: qty, width: 6, align: right, fill: "0" } ] }`.
+    #[serde(default)]
+    fixed_width: Option<FixedWidthForm>,
     /// The field (dotted path) that gets the result; default the same.
     #[serde(default)]
     into: Option<String>,
@@ -42,7 +48,7 @@ struct Convert {
     into: String,
     ways: Vec<Arc<dyn Codec>>,
     decodes: bool,
-    bytes_max: u64,
+    form: Form,
 }
 
 impl StepKind for Kind {
@@ -50,7 +56,7 @@ impl StepKind for Kind {
         "convert"
     }
     fn summary(&self) -> &'static str {
-        "Reads a field that is written as JSON, XML, base64 or gzip, or writes one in such ways."
+        "Reads a field that is written as JSON, XML, CSV, fixed width, base64 or gzip, or writes one in such ways."
     }
     fn schema(&self) -> Value {
         parameters::schema::<Parameters>()
@@ -78,12 +84,37 @@ impl StepKind for Kind {
             };
             ways.push(codec.clone());
         }
+        let uses = |word: &str| words.iter().any(|one| one == word);
+        for (word, is_there) in [
+            ("csv", read.csv.is_some()),
+            ("fixed_width", read.fixed_width.is_some()),
+        ] {
+            if is_there && !uses(word) {
+                let message =
+                    format!("`{word}` says how CSV or fixed width is written, and `{place}` has no `{word}`");
+                return Err(build.finding(&[word], "wrong-value", message));
+            }
+        }
+        let csv = read.csv.unwrap_or_default();
+        if csv.delimiter.len() != 1 {
+            let message = "the delimiter is one sign of ASCII, such as `;`".to_owned();
+            return Err(build.finding(&["csv", "delimiter"], "wrong-value", message));
+        }
+        let fixed_width = read.fixed_width.unwrap_or_default();
+        if uses("fixed_width") && fixed_width.columns.is_empty() {
+            let message = "`fixed_width` needs its columns, each with a name and a width".to_owned();
+            return Err(build.finding(&[], "missing-key", message));
+        }
         Ok(Arc::new(Convert {
             into: read.into.unwrap_or_else(|| read.field.clone()),
             field: read.field,
             ways,
             decodes: place == "from",
-            bytes_max: read.bytes.count,
+            form: Form {
+                bytes_max: read.bytes.count,
+                csv,
+                fixed_width,
+            },
         }))
     }
 }
@@ -113,8 +144,8 @@ impl Convert {
         let mut content = Content::Value(value);
         for codec in &self.ways {
             content = match self.decodes {
-                true => codec.decode(content, self.bytes_max)?,
-                false => codec.encode(content, self.bytes_max)?,
+                true => codec.decode(content, &self.form)?,
+                false => codec.encode(content, &self.form)?,
             };
         }
         match content {

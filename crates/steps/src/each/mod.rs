@@ -9,7 +9,7 @@ use weir_model::{Error, Finding, Kind as ErrorKind, config, json as values};
 use weir_sdk::expressions::Expression;
 use weir_sdk::step::{Batch, Build, Item, Placed, Services, Step, StepKind, Verdict, connections_of};
 
-use crate::elements::{at_path, element, is_path, within};
+use crate::elements::{Of, element, is_path, within};
 use crate::parameters;
 
 /// So many elements go through the nested steps together; more go in several rounds.
@@ -42,11 +42,6 @@ struct Parameters {
 
 pub(crate) struct Kind;
 
-enum Of {
-    Path(String),
-    Expression(Arc<dyn Expression>),
-}
-
 struct Each {
     of: Of,
     /// As it is said in messages.
@@ -74,10 +69,7 @@ impl StepKind for Kind {
                 "`of` is an expression, so its results have no place to go back to: name a field with `into`";
             return Err(build.finding(&["of"], "missing-key", message.to_owned()));
         };
-        let of = match path {
-            Some(path) => Of::Path(path),
-            None => Of::Expression(parameters::expression(build, &["of"], &read.of)?),
-        };
+        let of = Of::read(build, &["of"], &read.of)?;
         let key = match &read.key {
             Some(text) => Some(parameters::expression(build, &["key"], text)?),
             None => None,
@@ -98,7 +90,7 @@ impl StepKind for Kind {
 #[async_trait]
 impl Step for Each {
     async fn apply(&self, batch: &mut Batch, services: &dyn Services) -> Result<(), Error> {
-        let lists = self.lists(batch, services).await;
+        let lists = self.of.lists(batch, services).await;
         // Of each element the place of its entity.
         let mut elements: Vec<(usize, Item)> = Vec::new();
         for (place, list) in lists.into_iter().enumerate() {
@@ -140,31 +132,6 @@ impl Step for Each {
 }
 
 impl Each {
-    /// The elements of each item that is going.
-    async fn lists(
-        &self,
-        batch: &mut Batch,
-        services: &dyn Services,
-    ) -> Vec<Option<Result<Vec<Value>, Error>>> {
-        let expression = match &self.of {
-            Of::Path(path) => {
-                let list = |item: &Item| item.is_going().then(|| at_path(item, path));
-                return batch.items.iter().map(list).collect();
-            }
-            Of::Expression(expression) => expression,
-        };
-        let results = services.evaluate(expression.as_ref(), batch).await;
-        let list = |value| match value {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(items)) => items,
-            Some(one) => vec![one],
-        };
-        results
-            .into_iter()
-            .map(|result| result.map(|result| result.map(list)))
-            .collect()
-    }
-
     /// Gives elements their own keys, where the step says which.
     async fn name(&self, batch: &mut Batch, elements: &mut Vec<(usize, Item)>, services: &dyn Services) {
         let Some(key) = &self.key else { return };
@@ -231,6 +198,12 @@ impl Each {
                     entity.verdict = Verdict::Wait { need, reason };
                 }
                 Verdict::Fail(_) | Verdict::Wait { .. } => {}
+                Verdict::Split { .. }
+                | Verdict::Collect { .. }
+                | Verdict::Pause { .. }
+                | Verdict::Ask { .. } => {
+                    unreachable!("steps that put a whole task aside are refused within `each`")
+                }
             }
         }
         for (entity, list) in batch.items.iter_mut().zip(lists) {

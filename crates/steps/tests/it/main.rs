@@ -1,7 +1,7 @@
 //! Every step kind against its cases: `src/KIND/cases/*.yaml`, each a list of
 //! `{name, parameters, input, vars?, delivered?, within?, expect}` where `expect` is one of `value` (what goes on),
 //! `skipped`, `waits`, `failed`, `limit` (a part of the sentence), `finding` (it is not even built; a part of the sentence),
-//! `logged`, `kept` and `written`.
+//! `logged`, `kept`, `written`, `split`, `pauses`, `asks` and `collects`.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -30,6 +30,9 @@ struct Case {
     /// What was last delivered of the key.
     #[serde(default)]
     delivered: Option<Value>,
+    /// What the step noted of the task before, by step.
+    #[serde(default)]
+    notes: BTreeMap<String, Value>,
     /// Scripts of the project.
     #[serde(default)]
     files: BTreeMap<String, String>,
@@ -45,6 +48,7 @@ enum Within {
     Source,
     #[default]
     Route,
+    Branch,
     Each,
 }
 
@@ -62,6 +66,11 @@ enum Expect {
     Kept(Value),
     Waits(String),
     Written(Value),
+    /// Step, and the parts by key.
+    Split(Value),
+    Collects(String),
+    Pauses(String),
+    Asks(String),
 }
 
 #[tokio::test]
@@ -108,6 +117,7 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
     stage.files.clone_from(&case.files);
     let site = Site {
         reading: case.within == Within::Source,
+        nested: matches!(case.within, Within::Branch | Within::Each),
         within_each: case.within == Within::Each,
         ..Site::new(&stage, kind.name(), &case.parameters)
     };
@@ -118,7 +128,7 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
         (Expect::Finding(_), Ok(_)) => return Err("built, though a finding is expected".to_owned()),
         (_, Ok(step)) => step,
     };
-    let item = run(step.as_ref(), &stage, case.input.clone()).await;
+    let item = run(step.as_ref(), &stage, case.input.clone(), &case.notes).await;
     let is = |value: Value, expected: &Value| match value == *expected {
         true => Ok(()),
         false => Err(format!("{value} is not {expected}")),
@@ -148,6 +158,30 @@ async fn check(kind: &dyn StepKind, case: &Case) -> Result<(), String> {
                 one => is(Value::Array(written), &json!([one])),
             }
         }
+        (Expect::Split(expected), Verdict::Split { step, parts }) => {
+            let parts: serde_json::Map<String, Value> = parts
+                .iter()
+                .map(|part| (part.key.clone(), part.value.clone()))
+                .collect();
+            is(json!({ "step": step, "parts": parts }), expected)
+        }
+        (Expect::Collects(expected), Verdict::Collect { step, by }) => {
+            is(json!(format!("{step}: {by}")), &json!(expected))
+        }
+        (Expect::Pauses(expected), Verdict::Pause { step, until }) => {
+            is(json!(format!("{step} until {until}")), &json!(expected))
+        }
+        (
+            Expect::Asks(expected),
+            Verdict::Ask {
+                step,
+                question,
+                until,
+            },
+        ) => is(
+            json!(format!("{step} until {until}: {question}")),
+            &json!(expected),
+        ),
         (_, verdict) => Err(format!("ended as {verdict:?}")),
     }
 }

@@ -10,11 +10,12 @@ use weir_model::config::{self, OnError};
 use weir_model::{Address, Error, Finding, TaskId};
 use weir_sdk::checker::{Checker, Schema};
 use weir_sdk::codec::Codec;
+use weir_sdk::connector::OperationDescription;
 use weir_sdk::expressions::{
     Expression, Expressions, Known, Language, NoReferences, ReferenceSource, Scope, Snippet, Want,
 };
 use weir_sdk::step::{
-    Batch, Build, Item, Kept, Placed, Services, Skipped, Step, Table, Verdict, Write, remember,
+    Batch, Build, Call, Item, Kept, Placed, Services, Skipped, Step, Table, Verdict, Write, remember,
 };
 
 const MAP: &str = "/** A thing, doubled.\n * @to test/thing */\n{ \"double\": $number(size) * 2 }";
@@ -56,6 +57,7 @@ pub(crate) struct Site<'a> {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) reading: bool,
+    pub(crate) nested: bool,
     pub(crate) within_each: bool,
 }
 
@@ -68,6 +70,7 @@ impl<'a> Site<'a> {
             id: format!("{kind}-1"),
             name: format!("{kind}-1"),
             reading: false,
+            nested: false,
             within_each: false,
         }
     }
@@ -111,6 +114,7 @@ impl<'a> Site<'a> {
             ),
             name,
             reading: self.reading,
+            nested: true,
             within_each: self.within_each || of_elements,
         };
         let when = step
@@ -166,6 +170,9 @@ impl Build for Site<'_> {
     fn is_reading(&self) -> bool {
         self.reading
     }
+    fn is_nested(&self) -> bool {
+        self.nested
+    }
     fn is_within_each(&self) -> bool {
         self.within_each
     }
@@ -208,6 +215,16 @@ impl Build for Site<'_> {
     }
     fn entities(&self, _: &str) -> Vec<String> {
         vec!["products".to_owned()]
+    }
+    fn operations(&self, _: &str) -> BTreeMap<String, OperationDescription> {
+        let operation = |has_effect| OperationDescription {
+            has_effect,
+            ..OperationDescription::default()
+        };
+        BTreeMap::from([
+            ("order.cancel".to_owned(), operation(true)),
+            ("price.get".to_owned(), operation(false)),
+        ])
     }
 }
 
@@ -297,6 +314,19 @@ impl Services for Stage {
         }
         Ok(())
     }
+    /// Answers what it was asked.
+    async fn call(&self, call: &Call, with: Vec<Value>, batch: &mut Batch) -> Vec<Option<Value>> {
+        let of = format!("{}/{}", call.connection, call.operation);
+        let answer = |(item, with): (&mut Item, Value)| match (&item.verdict, with["sku"].as_str()) {
+            (Verdict::Go, Some("none")) => {
+                item.verdict = Verdict::Fail(Error::new(weir_model::Kind::NotFound, "no such price"));
+                None
+            }
+            (Verdict::Go, _) => Some(json!({ "asked": with, "of": of })),
+            _ => None,
+        };
+        batch.items.iter_mut().zip(with).map(answer).collect()
+    }
     async fn write(&self, write: &Write, batch: &mut Batch) {
         for item in batch.items.iter_mut().filter(|item| item.is_going()) {
             let element = item.carried.element.as_ref().map(|element| format!("#{element}"));
@@ -342,9 +372,15 @@ impl ReferenceSource for References {
 }
 
 /// One entity through one step.
-pub(crate) async fn run(step: &dyn Step, stage: &Stage, input: Value) -> Item {
+pub(crate) async fn run(
+    step: &dyn Step,
+    stage: &Stage,
+    input: Value,
+    notes: &BTreeMap<String, Value>,
+) -> Item {
     let source = Arc::new(input.clone());
-    let item = Item::new(TaskId(uuid::Uuid::nil()), "k".to_owned(), 1, input, source);
+    let mut item = Item::new(TaskId(uuid::Uuid::nil()), "k".to_owned(), 1, input, source);
+    item.carried.notes.clone_from(notes);
     let mut batch = Batch { items: vec![item] };
     step.apply(&mut batch, stage).await.unwrap();
     batch.items.pop().unwrap()

@@ -136,7 +136,8 @@ fn forgive(desk: &Desk<'_>, sequence: i64) -> Result<(), Fault> {
     desk.connection
         .prepare_cached(
             "UPDATE tasks SET release = NULL, first_attempt_at = NULL
-             WHERE sequence = ?1 AND attempts = 0 AND NOT EXISTS (SELECT 1 FROM effects WHERE sequence = ?1)",
+             WHERE sequence = ?1 AND attempts = 0
+                 AND NOT EXISTS (SELECT 1 FROM effects WHERE sequence = ?1 AND substr(effect, 1, 1) <> '@')",
         )?
         .execute([sequence])?;
     Ok(())

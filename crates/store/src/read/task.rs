@@ -14,7 +14,8 @@ use crate::failure::Fault;
 use crate::names::scope_id;
 
 const LIVE_COLUMNS: &str = "tasks.id, tasks.sequence, routes.name, tasks.key, tasks.run, tasks.state, tasks.due, \
-     tasks.needs, tasks.attempts, EXISTS (SELECT 1 FROM effects WHERE sequence = tasks.sequence), tasks.since";
+     tasks.needs, tasks.attempts, EXISTS (SELECT 1 FROM effects WHERE sequence = tasks.sequence AND \
+     substr(effect, 1, 1) <> '@'), tasks.since";
 
 fn live_task(row: &Row<'_>) -> Result<LiveTask, Fault> {
     Ok(LiveTask {
@@ -55,7 +56,8 @@ pub(crate) fn live(
 
 pub(crate) fn load(connection: &Connection, tasks: &[TaskId]) -> Result<Vec<Loaded>, Fault> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {LIVE_COLUMNS}, input, tasks.release, tasks.first_attempt_at, tasks.replay_of
+        "SELECT {LIVE_COLUMNS}, input, tasks.release, tasks.first_attempt_at, tasks.replay_of,
+             EXISTS (SELECT 1 FROM effects WHERE sequence = tasks.sequence)
          FROM tasks JOIN routes ON routes.id = tasks.route JOIN inputs ON inputs.sequence = tasks.sequence
          WHERE tasks.id = ?1"
     ))?;
@@ -65,7 +67,8 @@ pub(crate) fn load(connection: &Connection, tasks: &[TaskId]) -> Result<Vec<Load
         let Some(row) = rows.next()? else { continue };
         let task = live_task(row)?;
         loaded.push(Loaded {
-            effects: match task.has_effect {
+            // Most tasks have neither effects nor notes.
+            effects: match row.get(15)? {
                 true => effects(connection, task.sequence)?,
                 false => BTreeMap::new(),
             },
