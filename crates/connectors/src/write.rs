@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::{Map, Value, json};
 use weir_model::config::WriteMode as Mode;
 use weir_model::json::key_text;
+use weir_model::retry::Repeat;
 use weir_model::{Error, Kind};
 use weir_sdk::connector::{Action, Effects, Outcome, Warning, WriteRequest, WriteRow, Written};
 
@@ -73,7 +74,10 @@ pub(crate) async fn write(runtime: &Runtime, request: &WriteRequest, effects: &d
             (Mode::Create, _) => match &plan.create {
                 // What was perhaps created before is looked at first.
                 Some(_) if plan.looks_up => job.look_and_send(Mode::Create).await,
-                Some(mode) => job.send_whole(mode, "create").await,
+                Some(mode) => {
+                    job.find_created().await?;
+                    job.send_whole(mode, "create").await
+                }
                 None => Err(job.cannot("create")),
             },
             (mode, _) => Err(job.cannot(&format!("{mode:?}").to_lowercase())),
@@ -109,6 +113,24 @@ impl<'a> Job<'a> {
                 .sleep_ms(self.plan.settle_ms)
                 .await;
         }
+    }
+
+    /// Of rows that were perhaps created before, where the manifest says to look before sending again: those that are
+    /// there are done.
+    async fn find_created(&mut self) -> Result<(), Error> {
+        let mut uncertain = self.open();
+        uncertain.retain(|index| self.plan.repeat == Repeat::Lookup && self.rows[*index].uncertain);
+        if uncertain.is_empty() {
+            return Ok(());
+        }
+        for (index, row) in self.current(&uncertain).await? {
+            self.outcomes[index] = Some(Outcome::Written(Written {
+                action: Action::Created,
+                ids: self.ids(&row),
+                warnings: std::mem::take(&mut self.warnings[index]),
+            }));
+        }
+        Ok(())
     }
 
     /// Rows that have no outcome yet.

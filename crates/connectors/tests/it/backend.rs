@@ -1,7 +1,12 @@
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
+use weir_model::TaskId;
+use weir_model::config::WriteMode;
+use weir_sdk::connector::{WriteRequest, WriteRow};
 use weir_simulators::spryker::{self, Options, Profile};
 
-use crate::stage::{Journal, all_words, connect, upsert, words};
+use crate::stage::{Journal, all_words, connect, connect_to, source, upsert, words};
 
 fn category(key: &str, parent: Value) -> Value {
     json!({
@@ -115,4 +120,35 @@ async fn requests_of_one_write_go_side_by_side_as_far_as_the_connection_may() {
     assert_eq!(all_words(&written), vec!["created"; 12]);
     assert_eq!(*journal.at_once_max.lock().unwrap(), 4);
     assert_eq!(journal.finished.lock().unwrap().len(), 12);
+}
+
+/// A manifest that creates without a look before: after an interruption the look decides all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_perhaps_created_is_looked_for_before_it_is_created_again() {
+    let running = spryker::start(Options::default()).await.unwrap();
+    let key = ("api_key", json!({ "key": "weir-api-key" }));
+    let mut manifest = source("spryker-backend-api");
+    manifest.manifest = manifest.manifest.replace("      upsert: lookup_then\n", "");
+    let shop = connect_to(&manifest, &running.url(), key);
+    let journal = Journal::default();
+    let row = |name: &str, uncertain| WriteRow {
+        task: TaskId(uuid::Uuid::nil()),
+        key: name.to_owned(),
+        value: category(name, Value::Null),
+        uncertain,
+        finished: BTreeMap::new(),
+    };
+    let create = async |rows| {
+        let (entity, mode) = ("categories".to_owned(), WriteMode::Create);
+        let written = shop.write(&WriteRequest { entity, mode, rows }, &journal).await;
+        all_words(&written)
+    };
+    assert_eq!(create(vec![row("first", false)]).await, ["created"]);
+    let again = create(vec![row("first", true), row("second", true)]).await;
+    assert_eq!(again, ["created", "created"]);
+    assert_eq!(
+        journal.effects(),
+        ["create categories (1)", "create categories (1)"],
+        "what is there is not sent again"
+    );
 }

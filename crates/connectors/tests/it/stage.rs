@@ -21,11 +21,14 @@ pub(crate) fn source(name: &str) -> Source {
 }
 
 pub(crate) fn connect(name: &str, base_url: &str, auth: (&str, Value)) -> Arc<dyn Connection> {
-    let loaded =
-        load(&source(name), &weir_mapping::Jsonata).unwrap_or_else(|findings| panic!("{findings:#?}"));
+    connect_to(&source(name), base_url, auth)
+}
+
+pub(crate) fn connect_to(source: &Source, base_url: &str, auth: (&str, Value)) -> Arc<dyn Connection> {
+    let loaded = load(source, &weir_mapping::Jsonata).unwrap_or_else(|findings| panic!("{findings:#?}"));
     let auth_settings = auth.1.as_object().unwrap().clone().into_iter().collect();
     let setup = Setup {
-        name: name.to_owned(),
+        name: source.folder.rsplit('/').next().unwrap_or_default().to_owned(),
         file: "connections/test.yaml".to_owned(),
         settings: BTreeMap::from([("base_url".to_owned(), json!(base_url))]),
         auth: Some((auth.0.to_owned(), auth_settings)),
