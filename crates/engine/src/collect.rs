@@ -101,6 +101,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             }
         };
         tokio::select! {
+            biased;
             () = progress => {}
             () = sleep => {}
             () = shared.stopping.cancelled() => return,
