@@ -37,8 +37,7 @@ pub(crate) async fn begin(
     if shared.route(route)?.reads.is_empty() {
         let scope = &shared.configuration.scope;
         let message = format!(
-            "`{route}` reads nothing that could be run: its entities arrive at /hooks/{}/{}/{route}",
-            scope.project, scope.environment
+            "`{route}` reads nothing that could be run: its entities arrive at /hooks/{scope}/{route}"
         );
         return Err(Error::new(Kind::Invalid, message).with("route", route));
     }
@@ -570,14 +569,19 @@ pub(crate) async fn store(
         Storing::Once => patiently(shared, held).await?,
     };
     let (sequences, replaced) = loop {
-        let mut changes = changes.clone();
+        let mut ends = Vec::new();
         let replaced = match route.latest_only {
-            true => order::replace(shared, &origin.route, &new, at, &mut changes),
+            true => order::replace(shared, &origin.route, &new, at, &mut ends),
             false => Vec::new(),
         };
+        // Only what replaces something may have to be stored again.
+        let list = match replaced.is_empty() {
+            true => std::mem::take(&mut changes),
+            false => changes.iter().cloned().chain(ends).collect(),
+        };
         let stored = match storing {
-            Storing::Surely => shared.commit_surely(changes).await,
-            Storing::Once => shared.store.commit(changes).await,
+            Storing::Surely => shared.commit_surely(list).await,
+            Storing::Once => shared.store.commit(list).await,
         };
         match stored {
             Ok(sequences) => break (sequences, replaced),

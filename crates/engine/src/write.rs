@@ -274,7 +274,10 @@ impl Effects for Journal<'_> {
         } else {
             self.session.notes().due.extend(changes);
         }
-        self.touched().retain(|effect| !undone.contains(effect));
+        let mut touched = self.touched();
+        for effect in &undone {
+            touched.remove(effect);
+        }
         Ok(())
     }
 }
