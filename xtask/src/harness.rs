@@ -17,4 +17,4 @@ pub use program::Program;
 pub use server::Server;
 pub use simulator::Simulator;
 pub use verdict::{KINDS, Verdict};
-pub use world::{Outcome, Size, World, copy};
+pub use world::{Outcome, Size, World, copy, replace};

@@ -67,14 +67,8 @@ pub(crate) async fn accept_for(
         return Err(not_now("Weir is stopping"));
     }
     let (of_task, route) = (shared.clone(), route.to_owned());
-    // In a task of its own: a sender that hangs up must not end this between the disk and the memory.
-    let work = shared
-        .tracker
-        .spawn(async move { take(&of_task, &route, arrival, caller).await });
-    match work.await {
-        Ok(outcome) => outcome,
-        Err(error) => Err(Error::bug("what arrived could not be taken").source(error)),
-    }
+    let work = async move { take(&of_task, &route, arrival, caller).await };
+    shared.see_through("what arrived could not be taken", work).await
 }
 
 async fn take(

@@ -132,7 +132,7 @@ pub(crate) async fn start(
 
 /// How a run that has begun reads.
 pub(crate) async fn mode(shared: &Shared, route: &Route, run: &Run) -> Result<Mode, Error> {
-    let key = key(shared, &run.route);
+    let key = shared.stored_as(&run.route);
     if run.trigger == why::BACKFILL {
         let stored = shared.store.document(BACKFILLS, &key).await?;
         let range = stored.and_then(|document| serde_json::from_value(document).ok());
@@ -158,7 +158,7 @@ pub(crate) fn done(shared: &Shared, run: &Run) -> Option<Change> {
     };
     Some(Change::PutDocument {
         collection: collection.to_owned(),
-        key: key(shared, &run.route),
+        key: shared.stored_as(&run.route),
         document: None,
     })
 }
@@ -177,17 +177,13 @@ pub(crate) async fn resume(shared: Arc<Shared>, route: String, starting: Startin
 
 /// Routes with a back-fill that is not read to its end.
 pub(crate) async fn unfinished(shared: &Shared) -> Result<Vec<String>, Error> {
-    let prefix = key(shared, "");
+    let prefix = shared.stored_as("");
     let documents = shared.store.documents(BACKFILLS).await?;
     let routes = documents.iter().filter_map(|(key, _)| key.strip_prefix(&prefix));
     Ok(routes
         .filter(|route| shared.configuration.routes.contains_key(*route))
         .map(str::to_owned)
         .collect())
-}
-
-fn key(shared: &Shared, route: &str) -> String {
-    format!("{}/{route}", shared.configuration.scope)
 }
 
 /// A back-fill of the same range goes on where it was cut off; one of another range begins anew.
@@ -209,14 +205,14 @@ async fn of_range(shared: &Shared, route: &str, setup: &Route, range: &Range) ->
     if range.until.is_some_and(|until| until <= range.since) {
         return refused("the range ends before it begins");
     }
-    let stored = shared.store.document(BACKFILLS, &key(shared, route)).await?;
+    let stored = shared.store.document(BACKFILLS, &shared.stored_as(route)).await?;
     let stored = stored.and_then(|document| serde_json::from_value::<Range>(document).ok());
     if stored == Some(*range) {
         return Ok(Vec::new());
     }
     let mut changes = vec![Change::PutDocument {
         collection: BACKFILLS.to_owned(),
-        key: key(shared, route),
+        key: shared.stored_as(route),
         document: Some(serde_json::json!(range)),
     }];
     changes.extend((0..setup.reads.len() as u32).map(|read| Change::PutCursor {
@@ -233,7 +229,7 @@ async fn of_full(shared: &Shared, route: &str, setup: &Route) -> Result<Vec<Chan
     let scope = &shared.configuration.scope;
     let mut changes = vec![Change::PutDocument {
         collection: FULL_READS.to_owned(),
-        key: key(shared, route),
+        key: shared.stored_as(route),
         document: Some(serde_json::json!({ "since": shared.context.clock.now() })),
     }];
     for read in 0..setup.reads.len() as u32 {

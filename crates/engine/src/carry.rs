@@ -47,17 +47,16 @@ pub(crate) fn hold(shared: &Shared, plans: Vec<Plan>) -> (Vec<Held>, Vec<TaskId>
         let mut entry = None;
         let has_start = state.route(&plan.detail.row.route).starts.contains_key(&task);
         if !matches!(plan.to, To::New { .. }) {
-            let keys = &mut state.route(&plan.detail.row.route).keys;
-            let Some(found) = keys.get(&task).filter(|entry| entry.state == plan.from).cloned() else {
+            let place = state.route(&plan.detail.row.route);
+            let is_as_planned = place
+                .keys
+                .get(&task)
+                .is_some_and(|entry| entry.state == plan.from);
+            entry = is_as_planned.then(|| place.hold(&task)).flatten();
+            if entry.is_none() {
                 changed.push(task);
                 continue;
-            };
-            keys.put(Entry {
-                state: TaskState::Running,
-                due: None,
-                ..found.clone()
-            });
-            entry = Some(found);
+            }
         }
         held.push(Held {
             plan,

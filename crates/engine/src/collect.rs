@@ -56,7 +56,7 @@ struct Memory {
 
 fn collection(shared: &Shared, route: &str) -> String {
     let scope = &shared.configuration.scope;
-    format!("collected/{}/{}/{route}", scope.project, scope.environment)
+    format!("collected/{scope}/{route}")
 }
 
 /// Notes what the entity is at the step.

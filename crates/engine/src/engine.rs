@@ -248,8 +248,7 @@ impl Engine {
             .await
     }
 
-    /// Work that changes the store and then the memory ends by itself once begun: whoever asked for it may hang up in
-    /// between, and the memory would learn of the change only at the next start.
+    /// An action of a person, seen through unless Weir is stopping.
     async fn see_through<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -260,10 +259,8 @@ impl Engine {
                 "Weir is stopping; try again when it is up",
             ));
         }
-        match self.shared.tracker.spawn(work).await {
-            Ok(outcome) => outcome,
-            Err(error) => Err(Error::bug("an action on a task fell over; report this").source(error)),
-        }
+        let fell_over = "an action on a task fell over; report this";
+        self.shared.see_through(fell_over, work).await
     }
 
     /// Switches a route; remembered over restarts.
@@ -271,10 +268,9 @@ impl Engine {
         self.shared.route(route)?;
         let document = serde_json::to_value(StoredSwitch { switch })
             .map_err(|error| Error::bug("a switch could not be written down").source(error))?;
-        let key = format!("{}/{route}", self.shared.configuration.scope);
         let change = Change::PutDocument {
             collection: SWITCHES.to_owned(),
-            key,
+            key: self.shared.stored_as(route),
             document: Some(document),
         };
         self.shared.store.commit(vec![change]).await?;
@@ -354,10 +350,7 @@ async fn adopt(shared: &Shared) -> Result<(), Error> {
     }
     start::adopt(shared).await?;
     for name in shared.configuration.routes.keys() {
-        let stored = shared
-            .store
-            .document(SWITCHES, &format!("{scope}/{name}"))
-            .await?;
+        let stored = shared.store.document(SWITCHES, &shared.stored_as(name)).await?;
         let switch = match stored {
             Some(document) => serde_json::from_value::<StoredSwitch>(document)
                 .map(|stored| stored.switch)

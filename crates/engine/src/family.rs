@@ -192,7 +192,7 @@ struct Memory {
 
 fn collection(shared: &Shared, route: &str) -> String {
     let scope = &shared.configuration.scope;
-    format!("families/{}/{}/{route}", scope.project, scope.environment)
+    format!("families/{scope}/{route}")
 }
 
 /// Writes the children down, and what is to be remembered of the parent; answers them in their order.

@@ -19,7 +19,7 @@ use crate::shared::Shared;
 /// Where the marks of one step are stored.
 pub(crate) fn collection(shared: &Shared, route: &str, step: &str) -> String {
     let scope = &shared.configuration.scope;
-    format!("marks/{}/{}/{route}/{step}", scope.project, scope.environment)
+    format!("marks/{scope}/{route}/{step}")
 }
 
 /// A mark is claimed in the store before its task goes on, and confirmed in the transaction that ends the task. A claim

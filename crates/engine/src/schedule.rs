@@ -233,7 +233,7 @@ impl Turns {
     }
 
     fn key(&self) -> String {
-        format!("{}/{}", self.shared.configuration.scope, self.route)
+        self.shared.stored_as(&self.route)
     }
 
     fn change(&self, turn: Timestamp) -> Change {

@@ -66,6 +66,24 @@ impl Shared {
         })
     }
 
+    /// The key of what is kept of a route where one collection holds all routes.
+    pub(crate) fn stored_as(&self, route: &str) -> String {
+        format!("{}/{route}", self.configuration.scope)
+    }
+
+    /// Work that changes the store and then the memory ends by itself once begun: whoever asked for it may hang up in
+    /// between, and the memory would learn of the change only at the next start. `fell_over` is said where it panics.
+    pub(crate) async fn see_through<T: Send + 'static>(
+        &self,
+        fell_over: &str,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        match self.tracker.spawn(work).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(Error::bug(fell_over).source(error)),
+        }
+    }
+
     pub(crate) fn signal(&self, route: &str) {
         if let Some(signal) = self.signals.get(route) {
             signal.notify_one();

@@ -184,7 +184,7 @@ pub(crate) async fn run(route: &Route, start: Option<&Start>, batch: &mut Batch,
 }
 
 fn collection(scope: &Scope) -> String {
-    format!("starts/{}/{}", scope.project, scope.environment)
+    format!("starts/{scope}")
 }
 
 /// `None`: from the first step on.

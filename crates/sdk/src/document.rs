@@ -114,6 +114,12 @@ impl Document {
         Finding::error(code, &self.file, line, column, message)
     }
 
+    /// An error at the key of a path.
+    pub fn key_finding(&self, path: &[&str], code: &str, message: impl Into<String>) -> Finding {
+        let (line, column) = self.key_place(path);
+        Finding::error(code, &self.file, line, column, message)
+    }
+
     /// The text at a path as a snippet with its position.
     pub fn snippet(&self, path: &[&str], text: &str) -> Snippet {
         let (line, column) = self.place(path);

@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
 use tower::ServiceExt as _;
+use weir_engine::Engine;
 use weir_sdk::http::Http;
 
 use crate::output::Output;
@@ -76,6 +77,11 @@ impl Client {
             Door::Here { running, .. } => Some(running),
             _ => None,
         }
+    }
+
+    /// The engine that runs here: nobody goes on with what was asked of it when this process ends.
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.running()?.engine.as_deref()
     }
 
     /// Ends what was started here.

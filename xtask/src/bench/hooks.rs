@@ -141,7 +141,7 @@ fn forward(tools: &Tools, orders: usize) -> anyhow::Result<Forwarder> {
     let far = tools.far(orders + SINGLE + 1, &folder.path().join("far.log"))?;
     let mut command = Command::new(&tools.bench);
     command.args(["forward", "--to", &format!("{}/sink", far.url)]);
-    let forwarder = Program::start(command, &folder.path().join("forward.log"))?;
+    let forwarder = Program::start(command, "the bare forwarder", &folder.path().join("forward.log"))?;
     let target = Target {
         url: &forwarder.url,
         path: "/orders",

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::hooks;
-use crate::harness::{Program, Server, copy};
+use crate::harness::{Program, Server, copy, replace};
 use crate::report::{Group, Report};
 use crate::workspace::Workspace;
 
@@ -123,7 +123,7 @@ impl Tools {
     pub(super) fn far(&self, orders: usize, log: &Path) -> anyhow::Result<Program> {
         let mut command = Command::new(&self.bench);
         command.args(["far", "--orders", &orders.to_string()]);
-        Program::start(command, log)
+        Program::start(command, "the far side", log)
     }
 
     fn disk(&self) -> anyhow::Result<Value> {
@@ -151,12 +151,12 @@ impl Stage {
         let path = |name: &str| folder.path().join(name);
         let far = tools.far(orders, &path("far.log"))?;
         copy(&tools.project, &path("project"))?;
-        write(
+        replace(
             &path("project/weir.yaml"),
             "trace: full",
             &format!("trace: {trace}"),
         )?;
-        write(
+        replace(
             &path("project/environments/dev.yaml"),
             "http://127.0.0.1:1",
             &far.url,
@@ -246,17 +246,6 @@ fn wait_arrived(stage: &Stage, orders: usize) -> anyhow::Result<Value> {
         }
         std::thread::sleep(LOOK_EVERY);
     }
-}
-
-fn write(path: &Path, old: &str, new: &str) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
-    if !text.contains(old) {
-        bail!(
-            "{} does not contain `{old}` any more: correct the bench",
-            path.display()
-        );
-    }
-    Ok(std::fs::write(path, text.replacen(old, new, 1))?)
 }
 
 fn bytes_of(folder: &Path) -> anyhow::Result<u64> {

@@ -17,17 +17,21 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts it and waits until it says where it listens.
-    pub fn start(command: Command, log: &Path) -> anyhow::Result<Self> {
-        let what = format!("{command:?}");
+    /// Starts it and waits until it says where it listens; `what` names it where it does not.
+    pub fn start(command: Command, what: &str, log: &Path) -> anyhow::Result<Self> {
         let mut child = Child::start(command, log)?;
-        let url = child.wait_url(&what)?;
+        let url = child.wait_url(what)?;
         Ok(Self { url, child })
     }
 
     /// One call, and what it answers.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         ask(&mut Connection::tcp(&self.url)?, method, path, body)
+    }
+
+    /// Ends it before its time.
+    pub fn stop(&mut self) {
+        self.child.kill();
     }
 
     /// Processor time that it has used, in seconds.

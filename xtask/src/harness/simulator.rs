@@ -6,14 +6,14 @@ use std::process::Command;
 use anyhow::Context;
 use serde_json::Value;
 
-use super::child::Child;
-use super::http::{Connection, ask};
+use super::http::Connection;
+use super::program::Program;
 
 /// A running stand-in of a system.
 pub struct Simulator {
     /// Where it listens.
     pub url: String,
-    child: Child,
+    program: Program,
 }
 
 impl Simulator {
@@ -23,9 +23,11 @@ impl Simulator {
         command
             .args(["simulate", system, "--port", "0", "--json"])
             .args(arguments);
-        let mut child = Child::start(command, log)?;
-        let url = child.wait_url(&format!("the {system} simulator"))?;
-        Ok(Self { url, child })
+        let program = Program::start(command, &format!("the {system} simulator"), log)?;
+        Ok(Self {
+            url: program.url.clone(),
+            program,
+        })
     }
 
     /// Reads from the control API, for example `report`.
@@ -56,12 +58,12 @@ impl Simulator {
 
     /// Ends it before its time.
     pub fn stop(&mut self) {
-        self.child.kill();
+        self.program.stop();
     }
 
     fn control(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let mut connection = Connection::tcp(&self.url)?;
-        ask(&mut connection, method, &format!("/_simulator/{path}"), body)
+        self.program
+            .call(method, &format!("/_simulator/{path}"), body)
             .with_context(|| format!("the simulator at {} refused `{path}`", self.url))
     }
 }

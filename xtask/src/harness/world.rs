@@ -135,13 +135,7 @@ impl World {
 
     /// Replaces the first occurrence of a text in a file of the project, which must be there.
     pub fn replace(&self, file: &str, old: &str, new: &str) -> anyhow::Result<()> {
-        let path = self.project().join(file);
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("the example has no `{file}` any more"))?;
-        if !text.contains(old) {
-            bail!("`{file}` of the example does not contain `{old}` any more: correct the proof");
-        }
-        Ok(std::fs::write(&path, text.replacen(old, new, 1))?)
+        replace(&self.project().join(file), old, new)
     }
 
     /// Gives a secret another value.
@@ -190,6 +184,18 @@ impl World {
             .envs(self.secrets.iter().map(|(name, value)| (name, value)));
         command
     }
+}
+
+/// Replaces the first occurrence of a text in a file, which must be there.
+pub fn replace(path: &Path, old: &str, new: &str) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    if !text.contains(old) {
+        bail!(
+            "{} does not contain `{old}` any more: correct what is proved or measured with it",
+            path.display()
+        );
+    }
+    Ok(std::fs::write(path, text.replacen(old, new, 1))?)
 }
 
 /// Copies a project folder without what Weir keeps in it.

@@ -27,15 +27,15 @@ pub(super) struct Token {
 }
 
 fn tokens(scope: &Scope) -> String {
-    format!("previews/{}/{}", scope.project, scope.environment)
+    format!("previews/{scope}")
 }
 
 fn operations(scope: &Scope) -> String {
-    format!("operations/{}/{}", scope.project, scope.environment)
+    format!("operations/{scope}")
 }
 
 fn parts(scope: &Scope, id: &OperationId) -> String {
-    format!("operation-tasks/{}/{}/{id}", scope.project, scope.environment)
+    format!("operation-tasks/{scope}/{id}")
 }
 
 fn part_key(part: usize) -> String {

@@ -106,7 +106,7 @@ pub(crate) async fn follow(client: &Client, id: &str, output: Output) -> anyhow:
     };
     bar.end();
     let mut dead = 0;
-    if let Some(engine) = client.running().and_then(|running| running.engine.as_ref()) {
+    if let Some(engine) = client.engine() {
         // Nobody goes on when this process ends, so the tasks are seen through.
         engine.wait_settled().await;
         let status: Status = engine.status();

@@ -215,7 +215,7 @@ async fn one(client: &Client, id: &str, deed: &Value, output: Output) -> anyhow:
     let mut answer = client
         .send("POST", &format!("/tasks/{}/{action}", quoted(id)), body.as_ref())
         .await?;
-    if let Some(engine) = client.running().and_then(|running| running.engine.as_ref()) {
+    if let Some(engine) = client.engine() {
         // Nobody goes on when this process ends, so the task is seen through.
         engine.wait_settled().await;
         let task = answer["task"].as_str().unwrap_or(id).to_owned();

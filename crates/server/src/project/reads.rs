@@ -160,8 +160,10 @@ impl<'a> Place<'a, '_> {
             .map(String::as_str)
             .chain(path.iter().copied())
             .collect();
-        let (line, column) = self.document.key_place(&full);
-        let finding = Finding::error(code, &self.document.file, line, column, message).suggest(suggestion);
+        let finding = self
+            .document
+            .key_finding(&full, code, message)
+            .suggest(suggestion);
         self.findings.push(finding);
     }
 }

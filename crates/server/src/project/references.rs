@@ -31,10 +31,9 @@ pub(super) fn check(project: &Project, catalog: &Catalog, findings: &mut Vec<Fin
     for name in project.environment.value.routes.keys() {
         if !is_route(project, name) {
             let document = &project.environment.document;
-            let (line, column) = document.key_place(&["routes", name]);
             let suggestion = did_you_mean(name, project.routes.keys().map(String::as_str));
             let message = format!("there is no route `{name}` to switch");
-            let finding = Finding::error("unknown-route", &document.file, line, column, message);
+            let finding = document.key_finding(&["routes", name], "unknown-route", message);
             findings.push(finding.suggest(suggestion));
         }
     }

@@ -47,12 +47,12 @@ pub(super) fn check(project: &Project, wiring: &Wiring, findings: &mut Vec<Findi
                 }
                 .check(&["auth", way], values, schema),
                 None => {
-                    let (line, column) = document.key_place(&["auth", way]);
                     let message = format!("`{}` has no way to sign in called `{way}`", part.value.connector);
                     let suggestion = did_you_mean(way, ways.iter().copied())
                         .unwrap_or_else(|| format!("there are: {}", ways.join(", ")));
                     findings.push(
-                        Finding::error("unknown-auth", &document.file, line, column, message)
+                        document
+                            .key_finding(&["auth", way], "unknown-auth", message)
                             .suggest(Some(suggestion)),
                     );
                 }
@@ -90,7 +90,6 @@ impl Group<'_> {
         };
         for name in values.keys().filter(|name| !known.contains(&name.as_str())) {
             let place: Vec<&str> = path.iter().copied().chain([name.as_str()]).collect();
-            let (line, column) = document.key_place(&place);
             let message = format!(
                 "`{}` has no setting `{name}` in `{}`",
                 self.part.value.connector,
@@ -98,7 +97,7 @@ impl Group<'_> {
             );
             let suggestion = did_you_mean(name, known.iter().copied())
                 .unwrap_or_else(|| format!("there are: {}", known.join(", ")));
-            let finding = Finding::error("unknown-setting", &document.file, line, column, message);
+            let finding = document.key_finding(&place, "unknown-setting", message);
             self.findings.push(finding.suggest(Some(suggestion)));
         }
         for required in schema

@@ -37,15 +37,8 @@ pub(super) fn check(part: &Part<config::Route>, findings: &mut Vec<Finding>) {
         findings.push(document.finding(&["source", "read"], "wrong-value", message));
     }
     for word in words_of_reading(source) {
-        let (line, column) = document.key_place(&["source", word]);
         let message = format!("`{word}` is about reading, and a webhook reads nothing: take it out");
-        findings.push(Finding::error(
-            "wrong-value",
-            &document.file,
-            line,
-            column,
-            message,
-        ));
+        findings.push(document.key_finding(&["source", word], "wrong-value", message));
     }
     match &webhook.verify {
         None => {
@@ -57,51 +50,34 @@ pub(super) fn check(part: &Part<config::Route>, findings: &mut Vec<Finding>) {
         }
         Some(config::Verify::None) => {}
         Some(config::Verify::Hmac(hmac)) => {
-            let place = ["source", "webhook", "verify", "hmac"];
-            is_header(
-                document,
-                &[&place[..], &["header"]].concat(),
-                &hmac.header,
-                findings,
-            );
-            is_secret(
-                document,
-                &[&place[..], &["secret"]].concat(),
-                &hmac.secret,
-                findings,
-            );
+            let said = [("header", &hmac.header), ("secret", &hmac.secret)];
+            check_sender(document, "hmac", said, findings);
         }
         Some(config::Verify::Header(header)) => {
-            let place = ["source", "webhook", "verify", "header"];
-            is_header(
-                document,
-                &[&place[..], &["name"]].concat(),
-                &header.name,
-                findings,
-            );
-            is_secret(
-                document,
-                &[&place[..], &["value"]].concat(),
-                &header.value,
-                findings,
-            );
+            let said = [("name", &header.name), ("value", &header.value)];
+            check_sender(document, "header", said, findings);
         }
     }
+}
+
+/// A way of verifying names a header, and what only senders know.
+fn check_sender(
+    document: &Document,
+    way: &str,
+    [(name_word, name), (secret_word, secret)]: [(&str, &String); 2],
+    findings: &mut Vec<Finding>,
+) {
+    let place = |word| ["source", "webhook", "verify", way, word];
+    is_header(document, &place(name_word), name, findings);
+    is_secret(document, &place(secret_word), secret, findings);
 }
 
 fn check_reply(part: &Part<config::Route>, reply: &config::Reply, findings: &mut Vec<Finding>) {
     let document = &part.document;
     match &part.value.source.webhook {
         None => {
-            let (line, column) = document.key_place(&["reply"]);
             let message = "`reply` answers the caller of a webhook, and this source has none";
-            findings.push(Finding::error(
-                "wrong-value",
-                &document.file,
-                line,
-                column,
-                message,
-            ));
+            findings.push(document.key_finding(&["reply"], "wrong-value", message));
         }
         Some(webhook) if webhook.each.is_some() => {
             let message = "a `reply` is about one entity, and `each` may give many: take one of them out";
